@@ -11,9 +11,7 @@ pub fn is_valid(text: &str) -> bool {
     !bytes.is_empty()
         && bytes.len() <= MAX_LEN
         && !matches!(bytes.first(), Some(b'.' | b'-'))
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'_' | b'-'))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'_' | b'-'))
 }
 
 #[cfg(test)]

@@ -78,9 +78,7 @@ impl Identifier {
     /// The argument at `index`; empty, missing or `0` counts as not given (Perl's `||=`).
     #[must_use]
     pub fn argument(&self, index: usize) -> Option<&str> {
-        self.arguments()
-            .nth(index)
-            .filter(|a| !a.is_empty() && *a != "0")
+        self.arguments().nth(index).filter(|a| !a.is_empty() && *a != "0")
     }
 
     /// The form on the wire and on disk: every byte outside `[A-Za-z0-9_-]` as `%XX`, dots too.
@@ -142,10 +140,7 @@ mod tests {
         let id = Identifier::parse("http:80:/server-status?auto").unwrap();
         assert_eq!(id.escaped(), "http%3A80%3A%2Fserver-status%3Fauto");
         assert_eq!(id.name(), "http");
-        assert_eq!(
-            id.arguments().collect::<Vec<_>>(),
-            ["80", "/server-status?auto"]
-        );
+        assert_eq!(id.arguments().collect::<Vec<_>>(), ["80", "/server-status?auto"]);
     }
 
     #[test]

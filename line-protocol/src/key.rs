@@ -91,20 +91,14 @@ mod tests {
 
     #[test]
     fn the_last_part_names_the_type() {
-        assert_eq!(
-            DataSourceType::of_key("cpu-user.derive"),
-            Some(DataSourceType::Derive)
-        );
+        assert_eq!(DataSourceType::of_key("cpu-user.derive"), Some(DataSourceType::Derive));
         assert_eq!(DataSourceType::of_key("sda-write-sectors.device"), None);
         assert_eq!(DataSourceType::of_key("gauge"), None);
     }
 
     #[test]
     fn dots_and_tildes_stay_in_file_names() {
-        assert_eq!(
-            file_name("mem~pool.old.max.gauge"),
-            "mem~pool.old.max.gauge.rrd"
-        );
+        assert_eq!(file_name("mem~pool.old.max.gauge"), "mem~pool.old.max.gauge.rrd");
         assert_eq!(file_name("a/b c.gauge"), "a%2Fb%20c.gauge.rrd");
     }
 

@@ -164,12 +164,7 @@ pub fn parse_line(bytes: &[u8]) -> Result<Option<Line<'_>>, LineError> {
         Ok(seconds) if seconds > 0 => seconds,
         _ => return Err(LineError::Time(quoted(time))),
     };
-    Ok(Some(Line {
-        address,
-        plugin,
-        record,
-        time,
-    }))
+    Ok(Some(Line { address, plugin, record, time }))
 }
 
 /// Whether a line is blank or a comment.
@@ -200,11 +195,7 @@ fn parse_record<'a>(kind: &str, key: &'a str, value: &'a str) -> Result<Record<'
             };
             let value = Value::parse(value, data_source_type)
                 .map_err(|rule| LineError::Value(quoted(value), rule))?;
-            Record::Metric {
-                key,
-                data_source_type,
-                value,
-            }
+            Record::Metric { key, data_source_type, value }
         }
     })
 }
@@ -232,24 +223,14 @@ impl Line<'_> {
     pub fn write_to(&self, out: &mut String, address: &str) {
         // Writing to a String can't fail.
         let _ = match &self.record {
-            Record::Metric { key, value, .. } => writeln!(
-                out,
-                "{address}\t{}.metrics.{key}\t{value}\t{}",
-                self.plugin, self.time
-            ),
+            Record::Metric { key, value, .. } => {
+                writeln!(out, "{address}\t{}.metrics.{key}\t{value}\t{}", self.plugin, self.time)
+            }
             Record::Meta { key, value } => {
-                writeln!(
-                    out,
-                    "{address}\t{}.meta.{key}\t{value}\t{}",
-                    self.plugin, self.time
-                )
+                writeln!(out, "{address}\t{}.meta.{key}\t{value}\t{}", self.plugin, self.time)
             }
             Record::Warning { key, text } => {
-                writeln!(
-                    out,
-                    "{address}\t{}.warn.{key}\t{text}\t{}",
-                    self.plugin, self.time
-                )
+                writeln!(out, "{address}\t{}.warn.{key}\t{text}\t{}", self.plugin, self.time)
             }
         };
     }
@@ -280,24 +261,15 @@ mod tests {
                 value: Value::Signed(44682)
             }
         );
-        let line = parse_line(b"base.meta.uptime\t57649\t1404873350")
-            .unwrap()
-            .unwrap();
+        let line = parse_line(b"base.meta.uptime\t57649\t1404873350").unwrap().unwrap();
         assert_eq!(line.address, None);
-        assert_eq!(
-            line.record,
-            Record::Meta {
-                key: "uptime",
-                value: "57649"
-            }
-        );
+        assert_eq!(line.record, Record::Meta { key: "uptime", value: "57649" });
     }
 
     #[test]
     fn a_key_without_a_known_type_is_a_gauge() {
-        let line = parse_line(b"base.metrics.sda-write-sectors.device\t5\t1404873350")
-            .unwrap()
-            .unwrap();
+        let line =
+            parse_line(b"base.metrics.sda-write-sectors.device\t5\t1404873350").unwrap().unwrap();
         assert!(matches!(
             line.record,
             Record::Metric { ref key, data_source_type: DataSourceType::Gauge, .. }
@@ -314,17 +286,9 @@ mod tests {
 
     #[test]
     fn the_name_is_split_at_its_first_two_dots() {
-        let line = parse_line(b"http%3A80.warn.a.b.c\tdown\t5")
-            .unwrap()
-            .unwrap();
+        let line = parse_line(b"http%3A80.warn.a.b.c\tdown\t5").unwrap().unwrap();
         assert_eq!(line.plugin, "http%3A80");
-        assert_eq!(
-            line.record,
-            Record::Warning {
-                key: "a.b.c",
-                text: "down"
-            }
-        );
+        assert_eq!(line.record, Record::Warning { key: "a.b.c", text: "down" });
     }
 
     #[test]
@@ -337,34 +301,19 @@ mod tests {
             error("../x\tbase.metrics.a\t1\t5"),
             "address '../x' must be an IP address or a host name"
         );
-        assert_eq!(
-            error("base.metrics\t1\t5"),
-            "'base.metrics' must be plugin.type.key"
-        );
+        assert_eq!(error("base.metrics\t1\t5"), "'base.metrics' must be plugin.type.key");
         assert_eq!(
             error("http:80.metrics.a\t1\t5"),
             "plugin 'http:80' must be an escaped identifier: other than letters, digits, '_' and '-' is written %XX"
         );
-        assert_eq!(
-            error("base.metric.a\t1\t5"),
-            "type 'metric' must be metrics, meta or warn"
-        );
-        assert_eq!(
-            error("base.metrics.a\tx\t5"),
-            "value 'x' must be a decimal number or U"
-        );
+        assert_eq!(error("base.metric.a\t1\t5"), "type 'metric' must be metrics, meta or warn");
+        assert_eq!(error("base.metrics.a\tx\t5"), "value 'x' must be a decimal number or U");
         assert_eq!(
             error("base.metrics.a.derive\t1.5\t5"),
             "value '1.5' must be a whole number of 64 bits or U, as its key ends in .derive"
         );
-        assert_eq!(
-            error("base.metrics.a\t1\tnow"),
-            "time 'now' must be whole seconds since 1970"
-        );
-        assert_eq!(
-            error("base.metrics.a\t1\t0"),
-            "time '0' must be whole seconds since 1970"
-        );
+        assert_eq!(error("base.metrics.a\t1\tnow"), "time 'now' must be whole seconds since 1970");
+        assert_eq!(error("base.metrics.a\t1\t0"), "time '0' must be whole seconds since 1970");
         assert!(error("base.metrics.\t1\t5").starts_with("key ''"));
         assert_eq!(parse_line(b"\xff"), Err(LineError::NotUtf8));
         assert_eq!(parse_line(&[b'x'; 9000]), Err(LineError::TooLong(9000)));

@@ -38,12 +38,8 @@ pub fn parse_output<'a>(line: &'a str, now: &'a str) -> Result<Option<Output<'a>
         return Ok(None);
     }
     let mut columns = line.split('\t');
-    let (key, value, time) = match (
-        columns.next(),
-        columns.next(),
-        columns.next(),
-        columns.next(),
-    ) {
+    let (key, value, time) = match (columns.next(), columns.next(), columns.next(), columns.next())
+    {
         (Some(key), Some(value), time, None) => (key, value, time.filter(|t| !t.is_empty())),
         _ => return Err(OutputError::Columns(quoted(line))),
     };
@@ -51,20 +47,13 @@ pub fn parse_output<'a>(line: &'a str, now: &'a str) -> Result<Option<Output<'a>
         return Err(OutputError::NoKey(quoted(line)));
     }
     let mut whole = key.to_owned();
-    if !["metrics.", "meta.", "warn."]
-        .iter()
-        .any(|prefix| key.starts_with(prefix))
-    {
+    if !["metrics.", "meta.", "warn."].iter().any(|prefix| key.starts_with(prefix)) {
         whole.insert_str(0, "metrics.");
     }
     if whole.starts_with("metrics.") && DataSourceType::of_key(&whole).is_none() {
         whole.push_str(".gauge");
     }
-    Ok(Some(Output {
-        key: whole,
-        value,
-        time: time.unwrap_or(now),
-    }))
+    Ok(Some(Output { key: whole, value, time: time.unwrap_or(now) }))
 }
 
 #[cfg(test)]
@@ -79,23 +68,11 @@ mod tests {
     #[test]
     fn prefix_type_and_time_are_filled_in() {
         let whole = |k: &str, v: &str, t: &str| (k.to_owned(), v.to_owned(), t.to_owned());
-        assert_eq!(
-            parsed("fork.derive\t39234\t5"),
-            whole("metrics.fork.derive", "39234", "5")
-        );
+        assert_eq!(parsed("fork.derive\t39234\t5"), whole("metrics.fork.derive", "39234", "5"));
         assert_eq!(parsed("busy\t3"), whole("metrics.busy.gauge", "3", "99"));
-        assert_eq!(
-            parsed("metrics.busy\t3\t"),
-            whole("metrics.busy.gauge", "3", "99")
-        );
-        assert_eq!(
-            parsed("meta.version\t1.2"),
-            whole("meta.version", "1.2", "99")
-        );
-        assert_eq!(
-            parsed("warn.replication\tstopped"),
-            whole("warn.replication", "stopped", "99")
-        );
+        assert_eq!(parsed("metrics.busy\t3\t"), whole("metrics.busy.gauge", "3", "99"));
+        assert_eq!(parsed("meta.version\t1.2"), whole("meta.version", "1.2", "99"));
+        assert_eq!(parsed("warn.replication\tstopped"), whole("warn.replication", "stopped", "99"));
     }
 
     #[test]

@@ -53,14 +53,12 @@ impl Value {
                     _ => Err(ValueError::NotANumber),
                 }
             }
-            DataSourceType::Derive => text
-                .parse()
-                .map(Self::Signed)
-                .map_err(|_| ValueError::NotSigned),
-            DataSourceType::Counter => text
-                .parse()
-                .map(Self::Unsigned)
-                .map_err(|_| ValueError::NotUnsigned),
+            DataSourceType::Derive => {
+                text.parse().map(Self::Signed).map_err(|_| ValueError::NotSigned)
+            }
+            DataSourceType::Counter => {
+                text.parse().map(Self::Unsigned).map_err(|_| ValueError::NotUnsigned)
+            }
         }
     }
 
@@ -98,18 +96,11 @@ mod tests {
 
     #[test]
     fn a_gauge_takes_any_finite_decimal_and_nothing_else() {
-        assert_eq!(
-            Value::parse("0.00", DataSourceType::Gauge),
-            Ok(Value::Float(0.0))
-        );
-        assert_eq!(
-            Value::parse("-1.5e3", DataSourceType::Gauge),
-            Ok(Value::Float(-1500.0))
-        );
+        assert_eq!(Value::parse("0.00", DataSourceType::Gauge), Ok(Value::Float(0.0)));
+        assert_eq!(Value::parse("-1.5e3", DataSourceType::Gauge), Ok(Value::Float(-1500.0)));
         assert_eq!(Value::parse("U", DataSourceType::Gauge), Ok(Value::Unknown));
-        for bad in [
-            "", "nan", "NaN", "inf", "-inf", "1e999", "0x10", "1 ", " 1", "1,5", "infinity",
-        ] {
+        for bad in ["", "nan", "NaN", "inf", "-inf", "1e999", "0x10", "1 ", " 1", "1,5", "infinity"]
+        {
             assert_eq!(
                 Value::parse(bad, DataSourceType::Gauge),
                 Err(ValueError::NotANumber),
@@ -120,10 +111,7 @@ mod tests {
 
     #[test]
     fn counters_and_derives_take_whole_numbers_only() {
-        assert_eq!(
-            Value::parse("-3", DataSourceType::Derive),
-            Ok(Value::Signed(-3))
-        );
+        assert_eq!(Value::parse("-3", DataSourceType::Derive), Ok(Value::Signed(-3)));
         assert_eq!(
             Value::parse("18446744073709551615", DataSourceType::Counter),
             Ok(Value::Unsigned(u64::MAX))

@@ -1,1 +1,99 @@
-//! Placeholder.
+//! `libkurado.so`: the Redis module. Glue between Redis and `rrd-store`; see ARCHITECTURE.md.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks
+)]
+
+// The only public items are those that the macro makes for Redis.
+#![allow(missing_docs)]
+
+mod clock;
+mod commands;
+mod docs;
+mod events;
+mod flush;
+mod guard;
+mod host_key;
+mod info;
+mod ingest;
+mod settings;
+mod state;
+mod stats;
+mod writing;
+
+use redis_module::{Context, RedisString, Status, redis_module};
+
+use commands::{fetch, flush as flush_command, host, hosts, meta, push, series};
+use guard::guarded;
+use host_key::HOST_TYPE;
+
+/// Redis's own allocator, so that its memory limits and figures hold for pending points too.
+#[cfg(not(test))]
+type Allocator = redis_module::alloc::RedisAlloc;
+#[cfg(not(test))]
+const ALLOCATOR: Allocator = redis_module::alloc::RedisAlloc;
+// Outside Redis its allocator is not there.
+#[cfg(test)]
+type Allocator = std::alloc::System;
+#[cfg(test)]
+const ALLOCATOR: Allocator = std::alloc::System;
+
+// Keys stand inside payloads, so no command declares a key position. Writes refuse past
+// `maxmemory`; waiting commands are no writes, since they change nothing that is replicated.
+redis_module! {
+    name: "kurado",
+    version: 1,
+    allocator: (Allocator, ALLOCATOR),
+    data_types: [HOST_TYPE],
+    init: init,
+    deinit: deinit,
+    commands: [
+        ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, "", "kurado"],
+        ["kurado.meta", |c: &_, a| guarded(c, a, meta::run), "write deny-oom", 0, 0, 0, "", "kurado"],
+        ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, "", "kurado"],
+        ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, "", "kurado"],
+        ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, "", "kurado"],
+        ["kurado.fetch", |c: &_, a| guarded(c, a, fetch::run), "readonly", 0, 0, 0, "", "kurado"],
+        ["kurado.flush", |c: &_, a| guarded(c, a, flush_command::run), "readonly", 0, 0, 0, "", "kurado"],
+    ],
+}
+
+fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
+    guard::log_panics();
+    match guard::caught(|| start(ctx, arguments)) {
+        Some(Ok(())) => Status::Ok,
+        Some(Err(reason)) => {
+            ctx.log_warning(&format!("Kurado does not load: {reason}"));
+            Status::Err
+        }
+        None => Status::Err,
+    }
+}
+
+/// Everything that may fail comes before the threads: a failed load unmaps this library.
+fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
+    if let Some(argument) = arguments.first() {
+        return Err(format!(
+            "it takes no argument, but was given '{argument}'; write settings as kurado.NAME VALUE"
+        ));
+    }
+    settings::register(ctx)?;
+    docs::register(ctx)?;
+    info::register(ctx)?;
+    events::subscribe(ctx)?;
+    let data = settings::open_data_dir()?;
+    info::set_data_dir(data.path());
+    state::start(ctx, data, settings::writer_threads())?;
+    events::start_ticking(ctx);
+    settings::log_durability(ctx);
+    Ok(())
+}
+
+fn deinit(ctx: &Context) -> Status {
+    let _ = guard::caught(|| state::stop(ctx));
+    Status::Ok
+}

@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Pending points and the RRD files that they go to, without Redis.
+//!
+//! - [`host`], [`series`], [`point`]: what is known of one host; owned by one thread.
+//! - [`snapshot`]: a host as bytes, and back.
+//! - [`schedule`]: when each host's points are due.
+//! - [`data_dir`]: where a series' file lies; one server at a time.
+//! - [`header`]: what a file's first bytes say; a truncated file is found before it is mapped.
+//! - [`file`]: create, update and fetch one file through librrd.
+//! - [`writers`]: the threads that do it, and how their results come back.
+
+pub mod data_dir;
+pub mod file;
+pub mod header;
+pub mod host;
+pub mod point;
+pub mod schedule;
+pub mod series;
+pub mod snapshot;
+pub mod writers;
+
+mod librrd;
+
+/// Seconds between two rows of the finest archive.
+pub const STEP: u32 = 60;
+/// Seconds without a point after which the value is unknown.
+pub const HEARTBEAT: u32 = 120;

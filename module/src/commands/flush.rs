@@ -1,0 +1,30 @@
+//! `KURADO.FLUSH [address [plugin [key …]]]` → how many points went into files.
+
+use std::sync::Arc;
+
+use redis_module::{Context, RedisResult, RedisString};
+
+use super::texts;
+use crate::flush::{self, Then, check_may_wait, check_not_paused};
+use crate::ingest::check_database;
+use crate::state;
+
+/// Returns when the points that were pending are in their files.
+pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
+    let names = texts(arguments.get(1..).unwrap_or_default())?;
+    check_database(ctx)?;
+    check_may_wait(ctx, "KURADO.FLUSH")?;
+    state::with(|state| {
+        check_not_paused(state)?;
+        let addresses: Vec<Arc<str>> = match names.first() {
+            Some(address) => vec![Arc::from(*address)],
+            None => state.hosts.iter().cloned().collect(),
+        };
+        let plugin = names.get(1).copied();
+        let keys = names.get(2..).unwrap_or_default();
+        let wanted = |p: &str, k: &str| {
+            plugin.is_none_or(|plugin| plugin == p) && (keys.is_empty() || keys.contains(&k))
+        };
+        flush::start(state, ctx, &addresses, wanted, Then::Count)
+    })?
+}

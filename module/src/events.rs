@@ -1,0 +1,141 @@
+//! What Redis tells: time has passed, results wait, keys are flushed, the server ends.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+use redis_module::{Context, ContextFlags, raw};
+
+use crate::guard::caught;
+use crate::host_key::with_host;
+use crate::state::{self, State};
+use crate::{clock, writing};
+
+/// How often the schedule is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// Ticks between two looks for the stop file.
+const TICKS_A_LOOK: u32 = 10;
+
+/// A context of the module's own for calls that bring none; used on the main thread only, which
+/// holds the lock of the server whenever it runs callbacks.
+static CONTEXT: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Asks Redis to tell of flushes and its end.
+///
+/// # Errors
+/// Where Redis lacks a call that this module needs.
+pub fn subscribe(ctx: &Context) -> Result<(), String> {
+    // SAFETY: Redis fills in these pointers before it calls the module, and never again.
+    let calls = unsafe {
+        (
+            raw::RedisModule_SubscribeToServerEvent,
+            raw::RedisModule_GetDetachedThreadSafeContext,
+            raw::RedisModule_EventLoopAddOneShot,
+        )
+    };
+    let (Some(subscribe), Some(detached), Some(_)) = calls else {
+        return Err("this server is too old; Redis 7.0 or later is needed".to_owned());
+    };
+    // SAFETY: `ctx` is the module's own context, valid during load.
+    CONTEXT.store(unsafe { detached(ctx.get_raw()) }, Ordering::Release);
+    let wishes: [(u64, raw::RedisModuleEventCallback); 2] = [
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
+    ];
+    for (id, callback) in wishes {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: `ctx` is valid during load, and the callbacks are functions of this library.
+        if unsafe { subscribe(ctx.get_raw(), event, callback) } != raw::REDISMODULE_OK as i32 {
+            return Err(format!("the server refuses to tell of event {id}"));
+        }
+    }
+    Ok(())
+}
+
+/// Starts the tick.
+pub fn start_ticking(ctx: &Context) {
+    ctx.create_timer(TICK, tick, 0);
+}
+
+fn tick(ctx: &Context, count: u32) {
+    let _ = caught(|| {
+        state::with(|state| {
+            writing::take_results(state, ctx);
+            writing::submit_due(state, ctx);
+            sweep(state, ctx);
+            if count.is_multiple_of(TICKS_A_LOOK) {
+                state.writers.look_for_stop_file();
+            }
+        })
+    });
+    ctx.create_timer(TICK, tick, count.wrapping_add(1));
+}
+
+/// Drops what has expired of one host, the next one at each tick: hosts that send nothing more
+/// would keep their last meta and warnings for ever.
+fn sweep(state: &mut State, ctx: &Context) {
+    if ctx.get_flags().contains(ContextFlags::LOADING) {
+        return;
+    }
+    let next = match &state.swept {
+        Some(last) => {
+            let after = (std::ops::Bound::Excluded(last.clone()), std::ops::Bound::Unbounded);
+            state.hosts.range(after).next()
+        }
+        None => state.hosts.first(),
+    };
+    state.swept = next.cloned();
+    let Some(address) = state.swept.clone() else {
+        return;
+    };
+    let known = with_host(ctx, &address, |stored| {
+        stored.map(|stored| stored.change().expire(clock::now())).is_some()
+    });
+    if !known.unwrap_or(false) {
+        state.hosts.remove(&address);
+    }
+}
+
+/// Called by a writer thread when results wait: makes the main thread take them.
+pub fn wake_main_thread() {
+    // SAFETY: Redis filled in the pointer before the threads began; this call may come from any
+    // thread, and the callback is a function of this library. Where it fails, the next tick takes
+    // the results.
+    unsafe {
+        if let Some(add) = raw::RedisModule_EventLoopAddOneShot {
+            add(Some(on_results), std::ptr::null_mut());
+        }
+    }
+}
+
+unsafe extern "C" fn on_results(_data: *mut c_void) {
+    let ctx = Context::new(CONTEXT.load(Ordering::Acquire));
+    let _ = caught(|| {
+        state::with(|state| {
+            writing::take_results(state, &ctx);
+            writing::submit_due(state, &ctx);
+        })
+    });
+}
+
+unsafe extern "C" fn on_flush(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START {
+        caught(state::all_forgotten);
+    }
+}
+
+/// Comes after the last write of AOF or RDB.
+unsafe extern "C" fn on_shutdown(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _data: *mut c_void,
+) {
+    let ctx = Context::new(ctx);
+    caught(|| state::stop(&ctx));
+}

@@ -1,0 +1,233 @@
+//! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redis_module::{
+    BlockedClient, Context, ContextFlags, RedisError, RedisResult, RedisValue, ThreadSafeContext,
+};
+use rrd_store::file::{FailureKind, FileError, Range, Row, Written};
+use rrd_store::writers::{Job, Priority, Target};
+
+use crate::host_key::with_host;
+use crate::state::State;
+use crate::stats::STATS;
+use crate::writing;
+
+/// All clients that wait.
+#[derive(Default)]
+pub struct Waiting {
+    next_id: u64,
+    flushes: HashMap<u64, Flush>,
+    /// By series: who waits for it, and for its points up to which time.
+    by_series: HashMap<SeriesName, Vec<(u64, u32)>>,
+    fetches: HashMap<u64, (BlockedClient, SeriesName)>,
+}
+
+/// Address, escaped plugin, key.
+type SeriesName = (Arc<str>, Arc<str>, Arc<str>);
+
+struct Flush {
+    client: BlockedClient,
+    then: Then,
+    series_left: usize,
+    points: usize,
+    failed: usize,
+    first_error: Option<String>,
+}
+
+/// What follows when the points are in their files.
+pub enum Then {
+    /// The client is told how many they were.
+    Count,
+    /// Rows of this series are read.
+    Fetch(Target, Range),
+}
+
+/// Refuses where a client can't be made to wait.
+///
+/// # Errors
+/// In MULTI, in a script, and where another module calls.
+pub fn check_may_wait(ctx: &Context, command: &str) -> Result<(), RedisError> {
+    let refusing = ContextFlags::MULTI | ContextFlags::LUA | ContextFlags::DENY_BLOCKING;
+    if ctx.get_flags().intersects(refusing) {
+        return Err(RedisError::String(format!(
+            "ERR {command} waits for the disk, so it can't run in MULTI or a script"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses while an operator has paused writing.
+///
+/// # Errors
+/// While the stop file is there.
+pub fn check_not_paused(state: &State) -> Result<(), RedisError> {
+    if state.paused {
+        return Err(RedisError::String(format!(
+            "ERR writing is paused by the file {}; points are kept",
+            state.writers.data().path().join("stop").display()
+        )));
+    }
+    Ok(())
+}
+
+/// Writes the waiting points of the series that `wanted` (plugin, key) picks of these hosts; the
+/// client gets its reply when they are in their files.
+pub fn start(
+    state: &mut State,
+    ctx: &Context,
+    addresses: &[Arc<str>],
+    wanted: impl Fn(&str, &str) -> bool,
+    then: Then,
+) -> RedisResult {
+    STATS.flushes.add(1);
+    let mut waits: Vec<(SeriesName, u32)> = Vec::new();
+    for address in addresses {
+        with_host(ctx, address, |stored| {
+            let Some(stored) = stored else {
+                return;
+            };
+            stored.read(|host| {
+                for (plugin, found) in host.plugins() {
+                    for (key, series) in found.series() {
+                        if let Some(newest) = series.pending().last()
+                            && wanted(plugin, key)
+                        {
+                            let name = (Arc::clone(address), Arc::clone(plugin), Arc::clone(key));
+                            waits.push((name, newest.time()));
+                        }
+                    }
+                }
+            });
+        })?;
+    }
+    if waits.is_empty() && matches!(then, Then::Count) {
+        return Ok(RedisValue::Integer(0));
+    }
+    for address in addresses {
+        writing::submit(state, ctx, address, Priority::Urgent, &wanted);
+    }
+    let id = state.waiting.next_id;
+    state.waiting.next_id += 1;
+    let flush = Flush {
+        client: ctx.block_client(),
+        then,
+        series_left: waits.len(),
+        points: 0,
+        failed: 0,
+        first_error: None,
+    };
+    if waits.is_empty() {
+        finish(state, flush);
+    } else {
+        state.waiting.flushes.insert(id, flush);
+        for (name, newest) in waits {
+            state.waiting.by_series.entry(name).or_default().push((id, newest));
+        }
+    }
+    STATS.flushes_waiting.set(state.waiting.count());
+    Ok(RedisValue::NoReply)
+}
+
+impl Waiting {
+    fn count(&self) -> i64 {
+        i64::try_from(self.flushes.len() + self.fetches.len()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A batch of a series has come back; `next` is the time of its first point that still waits.
+pub fn settle(
+    state: &mut State,
+    ctx: &Context,
+    target: &Target,
+    result: &Result<Written, FileError>,
+    next: Option<u32>,
+) {
+    let name = (Arc::clone(&target.address), Arc::clone(&target.plugin), Arc::clone(&target.key));
+    let Some(waits) = state.waiting.by_series.remove(&name) else {
+        return;
+    };
+    let mut more = Vec::new();
+    for (id, newest) in waits {
+        let Some(flush) = state.waiting.flushes.get_mut(&id) else {
+            continue;
+        };
+        match result {
+            Ok(written) => {
+                flush.points += written.points + written.skipped;
+                // The batch was under way when the client came; its newest points were not in it.
+                if next.is_some_and(|next| next <= newest) {
+                    more.push((id, newest));
+                    continue;
+                }
+            }
+            Err(error) => {
+                flush.failed += 1;
+                flush.first_error.get_or_insert_with(|| error.to_string());
+            }
+        }
+        flush.series_left -= 1;
+        if flush.series_left == 0
+            && let Some(flush) = state.waiting.flushes.remove(&id)
+        {
+            finish(state, flush);
+        }
+    }
+    if !more.is_empty() {
+        state.waiting.by_series.insert(name, more);
+        let (plugin, key) = (Arc::clone(&target.plugin), Arc::clone(&target.key));
+        let wanted = |p: &str, k: &str| *p == *plugin && *k == *key;
+        writing::submit(state, ctx, &target.address, Priority::Urgent, wanted);
+    }
+    STATS.flushes_waiting.set(state.waiting.count());
+}
+
+fn finish(state: &mut State, flush: Flush) {
+    let failure = flush.first_error.map(|error| {
+        RedisError::String(format!("ERR {} files could not be written: {error}", flush.failed))
+    });
+    match (flush.then, failure) {
+        // What the file has is of use even where the newest points could not be added.
+        (Then::Fetch(target, range), _) => fetch(state, flush.client, target, range),
+        (Then::Count, Some(error)) => reply(flush.client, Err(error)),
+        (Then::Count, None) => {
+            let points = i64::try_from(flush.points).unwrap_or(i64::MAX);
+            reply(flush.client, Ok(RedisValue::Integer(points)));
+        }
+    }
+}
+
+/// Reads rows for a client that waits.
+fn fetch(state: &mut State, client: BlockedClient, target: Target, range: Range) {
+    let token = state.waiting.next_id;
+    state.waiting.next_id += 1;
+    let name = (Arc::clone(&target.address), Arc::clone(&target.plugin), Arc::clone(&target.key));
+    state.waiting.fetches.insert(token, (client, name));
+    state.writers.submit(Job::Fetch { token, target, range }, Priority::Urgent);
+}
+
+/// Rows have come.
+pub fn fetched(state: &mut State, token: u64, result: Result<Vec<Row>, FileError>) {
+    let Some((client, (address, plugin, key))) = state.waiting.fetches.remove(&token) else {
+        return;
+    };
+    STATS.flushes_waiting.set(state.waiting.count());
+    let rows = match result {
+        Ok(rows) => rows,
+        Err(error) if error.kind == FailureKind::Missing => {
+            let text = format!("ERR no series '{key}' of plugin '{plugin}' of host '{address}'");
+            return reply(client, Err(RedisError::String(text)));
+        }
+        Err(error) => return reply(client, Err(RedisError::String(format!("ERR {error}")))),
+    };
+    let row = |(time, value): Row| {
+        let value = value.map_or(RedisValue::Null, RedisValue::Float);
+        RedisValue::Array(vec![RedisValue::Integer(i64::from(time)), value])
+    };
+    reply(client, Ok(RedisValue::Array(rows.into_iter().map(row).collect())));
+}
+
+fn reply(client: BlockedClient, result: RedisResult) {
+    ThreadSafeContext::with_blocked_client(client).reply(result);
+}

@@ -1,0 +1,295 @@
+//! The native type: one key a host, `kurado:{address}`, whose value holds all that is known of it.
+
+use std::cell::{RefCell, RefMut};
+use std::ffi::{c_int, c_void};
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redis_module::native_types::RedisType;
+use redis_module::{Context, RedisError, RedisString, raw};
+use rrd_store::host::Host;
+use rrd_store::snapshot;
+
+use crate::guard::caught;
+use crate::state;
+use crate::stats::STATS;
+
+/// The type of a host's key (`SCAN … TYPE kuradohst`).
+pub static HOST_TYPE: RedisType = RedisType::new(
+    "kuradohst",
+    snapshot::VERSION,
+    raw::RedisModuleTypeMethods {
+        // The newest version that Redis 7.0 knows.
+        version: 4,
+        rdb_load: Some(rdb_load),
+        rdb_save: Some(rdb_save),
+        aof_rewrite: Some(aof_rewrite),
+        mem_usage: Some(mem_usage),
+        digest: None,
+        free: Some(free),
+        aux_load: None,
+        aux_save: None,
+        aux_save_triggers: 0,
+        free_effort: Some(free_effort),
+        unlink: None,
+        // Without it COPY refuses: two keys must not write one host's files.
+        copy: None,
+        defrag: None,
+        mem_usage2: None,
+        free_effort2: None,
+        unlink2: None,
+        copy2: None,
+        aux_save2: None,
+    },
+);
+
+/// Most bytes of lines in one command of a rewritten AOF.
+const REWRITE_CHUNK: usize = 256 * 1024;
+
+static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
+
+/// A host as the value of a key, and its share in the totals of [`STATS`].
+pub struct StoredHost {
+    host: RefCell<Host>,
+    counted: RefCell<(i64, i64)>,
+}
+
+/// A host that is being changed; the totals follow when it is let go.
+pub struct ChangingHost<'a> {
+    stored: &'a StoredHost,
+    host: RefMut<'a, Host>,
+}
+
+impl StoredHost {
+    fn new(host: Host) -> Self {
+        STATS.hosts.add(1);
+        let stored = Self { host: RefCell::new(host), counted: RefCell::new((0, 0)) };
+        stored.count();
+        stored
+    }
+
+    /// Reads the host.
+    pub fn read<T>(&self, read: impl FnOnce(&Host) -> T) -> T {
+        read(&self.host.borrow())
+    }
+
+    /// Changes the host.
+    pub fn change(&self) -> ChangingHost<'_> {
+        ChangingHost { stored: self, host: self.host.borrow_mut() }
+    }
+
+    fn count(&self) {
+        let host = self.host.borrow();
+        self.count_to(
+            i64::try_from(host.series_count()).unwrap_or(i64::MAX),
+            i64::try_from(host.pending_points()).unwrap_or(i64::MAX),
+        );
+    }
+
+    fn count_to(&self, series: i64, points: i64) {
+        let mut counted = self.counted.borrow_mut();
+        STATS.series.add(series - counted.0);
+        STATS.pending_points.add(points - counted.1);
+        *counted = (series, points);
+    }
+}
+
+impl Drop for StoredHost {
+    fn drop(&mut self) {
+        self.count_to(0, 0);
+        STATS.hosts.add(-1);
+    }
+}
+
+impl std::ops::Deref for ChangingHost<'_> {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl std::ops::DerefMut for ChangingHost<'_> {
+    fn deref_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+}
+
+impl Drop for ChangingHost<'_> {
+    fn drop(&mut self) {
+        let series = i64::try_from(self.host.series_count()).unwrap_or(i64::MAX);
+        let points = i64::try_from(self.host.pending_points()).unwrap_or(i64::MAX);
+        self.stored.count_to(series, points);
+    }
+}
+
+/// The name of a host's key. The braces make it the host's own slot in a cluster.
+pub fn key_name(ctx: &Context, address: &str) -> RedisString {
+    ctx.create_string(format!("kurado:{{{address}}}"))
+}
+
+/// The address that a key's name holds.
+fn address_of(key: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(key).ok()?;
+    let address = name.strip_prefix("kurado:{")?.strip_suffix('}')?;
+    line_protocol::address::is_valid(address).then_some(address)
+}
+
+/// Runs `read` with the host, or with `None` where it is not known.
+///
+/// # Errors
+/// Where the key holds another type.
+pub fn with_host<T>(
+    ctx: &Context,
+    address: &str,
+    read: impl FnOnce(Option<&StoredHost>) -> T,
+) -> Result<T, RedisError> {
+    let key = ctx.open_key(&key_name(ctx, address));
+    Ok(read(key.get_value::<StoredHost>(&HOST_TYPE)?))
+}
+
+/// Runs `change` with the host, which is made where it is not known, as a change of its key.
+///
+/// # Errors
+/// Where the key holds another type.
+pub fn with_host_to_write<T>(
+    ctx: &Context,
+    address: &str,
+    change: impl FnOnce(&StoredHost) -> T,
+) -> Result<T, RedisError> {
+    let key = ctx.open_key_writable(&key_name(ctx, address));
+    if let Some(stored) = key.get_value::<StoredHost>(&HOST_TYPE)? {
+        return Ok(change(stored));
+    }
+    let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
+    key.set_value(&HOST_TYPE, StoredHost::new(Host::new(generation)))?;
+    let stored = key.get_value::<StoredHost>(&HOST_TYPE)?;
+    stored.map(|stored| change(stored)).ok_or(RedisError::Str("ERR the host could not be stored"))
+}
+
+unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
+    caught(|| load(io, version))
+        .flatten()
+        .map_or(std::ptr::null_mut(), |stored| Box::into_raw(Box::new(stored)).cast())
+}
+
+/// `None` makes Redis refuse the file.
+fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Option<StoredHost> {
+    if version != snapshot::VERSION {
+        redis_module::MODULE_CONTEXT.log_warning(&format!(
+            "a host was saved in format {version}; this version of Kurado reads format {}",
+            snapshot::VERSION
+        ));
+        return None;
+    }
+    let bytes = raw::load_string_buffer(io).ok()?;
+    let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
+    let host = snapshot::decode(bytes.as_ref(), generation)
+        .inspect_err(|error| redis_module::MODULE_CONTEXT.log_warning(&error.to_string()))
+        .ok()?;
+    // SAFETY: `io` is valid for this call; the name is borrowed from it, and may be missing.
+    let name = unsafe {
+        raw::RedisModule_GetKeyNameFromIO
+            .map(|get| get(io))
+            .filter(|name| !name.is_null())
+            .map(|name| RedisString::string_as_slice(name))
+    };
+    if let Some(address) = name.and_then(address_of) {
+        state::host_loaded(address, host.pending_points() > 0);
+    }
+    Some(StoredHost::new(host))
+}
+
+/// The value behind a pointer that Redis keeps for us.
+///
+/// # Safety
+/// `value` came from `rdb_load` or `set_value` and was not freed.
+unsafe fn stored<'a>(value: *const c_void) -> &'a StoredHost {
+    // SAFETY: as the caller promises.
+    unsafe { &*value.cast::<StoredHost>() }
+}
+
+unsafe extern "C" fn rdb_save(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+    caught(|| {
+        // SAFETY: Redis passes the key's own value.
+        let stored = unsafe { stored(value) };
+        raw::save_slice(io, &stored.read(snapshot::encode));
+    });
+}
+
+/// Without an RDB preamble: lines that, when replayed, make the host again. Points that are in
+/// files already are skipped by their writer.
+unsafe extern "C" fn aof_rewrite(
+    io: *mut raw::RedisModuleIO,
+    key: *mut raw::RedisModuleString,
+    value: *mut c_void,
+) {
+    caught(|| {
+        let Some(address) = address_of(RedisString::string_as_slice(key)) else {
+            return;
+        };
+        // SAFETY: Redis passes the key's own value.
+        unsafe { stored(value) }.read(|host| {
+            let mut lines = String::new();
+            for (name, plugin) in host.plugins() {
+                let mut texts = Vec::new();
+                texts.extend(plugin.live_meta(0).map(|(key, text)| ("meta", key, text)));
+                texts.extend(plugin.live_warnings(0).map(|(key, text)| ("warn", key, text)));
+                for (kind, key, text) in texts {
+                    let (received, text) = (text.received, &text.text);
+                    // Writing to a String can't fail; so below.
+                    let _ = writeln!(lines, "# received {received}");
+                    let _ = writeln!(lines, "{address}\t{name}.{kind}.{key}\t{text}\t{received}");
+                    emit_chunk(io, &mut lines, REWRITE_CHUNK);
+                }
+                emit_chunk(io, &mut lines, 0);
+                for (key, series) in plugin.series() {
+                    let last = series.last().filter(|_| series.pending().is_empty());
+                    for point in series.pending().iter().chain(&last) {
+                        if lines.is_empty() {
+                            let _ = writeln!(lines, "# received {}", plugin.last_received());
+                        }
+                        let (value, time) = (point.value(), point.time());
+                        let _ = writeln!(lines, "{address}\t{name}.metrics.{key}\t{value}\t{time}");
+                        emit_chunk(io, &mut lines, REWRITE_CHUNK);
+                    }
+                }
+                emit_chunk(io, &mut lines, 0);
+            }
+        });
+    });
+}
+
+fn emit_chunk(io: *mut raw::RedisModuleIO, lines: &mut String, at_least: usize) {
+    if lines.len() <= at_least {
+        return;
+    }
+    // SAFETY: `io` is valid during the rewrite; "b" takes a pointer and a length.
+    unsafe {
+        if let Some(emit) = raw::RedisModule_EmitAOF {
+            emit(io, c"KURADO.PUSH".as_ptr(), c"b".as_ptr(), lines.as_ptr(), lines.len());
+        }
+    }
+    lines.clear();
+}
+
+unsafe extern "C" fn mem_usage(value: *const c_void) -> usize {
+    caught(|| {
+        // SAFETY: Redis passes the key's own value.
+        unsafe { stored(value) }.read(Host::memory_usage) + size_of::<StoredHost>()
+    })
+    .unwrap_or(0)
+}
+
+unsafe extern "C" fn free_effort(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
+    // SAFETY: Redis passes the key's own value.
+    caught(|| unsafe { stored(value) }.read(Host::series_count)).unwrap_or(1)
+}
+
+/// Main thread or background thread of Redis.
+unsafe extern "C" fn free(value: *mut c_void) {
+    caught(|| {
+        // SAFETY: the pointer came from `Box::into_raw`, and Redis frees each value once.
+        drop(unsafe { Box::from_raw(value.cast::<StoredHost>()) });
+    });
+}

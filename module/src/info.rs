@@ -1,0 +1,88 @@
+//! `INFO kurado`. Also asked in crash reports: atomics and plain reads only.
+
+use std::ffi::{CStr, CString, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use redis_module::{Context, ContextFlags, raw};
+use rrd_store::point::POINT_SIZE;
+
+use crate::guard::caught;
+use crate::settings;
+use crate::stats::STATS;
+
+static DATA_DIR: OnceLock<CString> = OnceLock::new();
+
+/// Registers the section.
+///
+/// # Errors
+/// Where Redis refuses.
+pub fn register(ctx: &Context) -> Result<(), String> {
+    // SAFETY: `ctx` is valid during load, and the callback is a function of this library.
+    let done = unsafe {
+        raw::RedisModule_RegisterInfoFunc.map(|register| register(ctx.get_raw(), Some(on_info)))
+    };
+    match done {
+        Some(status) if status == raw::REDISMODULE_OK as c_int => Ok(()),
+        _ => Err("the server refuses an INFO section".to_owned()),
+    }
+}
+
+/// Notes the data directory to show.
+pub fn set_data_dir(path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+    let _ = DATA_DIR.set(path);
+}
+
+unsafe extern "C" fn on_info(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report: c_int) {
+    caught(|| write(ctx));
+}
+
+fn write(ctx: *mut raw::RedisModuleInfoCtx) {
+    let number = |name: &CStr, number: u64| {
+        // SAFETY: `ctx` is valid during the callback, and the name ends with NUL.
+        unsafe {
+            raw::RedisModule_InfoAddFieldULongLong.map(|add| add(ctx, name.as_ptr(), number))
+        };
+    };
+    let text = |name: &CStr, text: &CStr| {
+        // SAFETY: as above, for both texts.
+        unsafe {
+            raw::RedisModule_InfoAddFieldCString.map(|add| add(ctx, name.as_ptr(), text.as_ptr()))
+        };
+    };
+    // SAFETY: as above; an empty name makes the section the module's own.
+    let wanted = unsafe { raw::RedisModule_InfoAddSection.map(|add| add(ctx, c"".as_ptr())) };
+    if wanted != Some(raw::REDISMODULE_OK as c_int) {
+        return;
+    }
+    let points = STATS.pending_points.get();
+    text(c"data_dir", DATA_DIR.get().map_or(c"", CString::as_c_str));
+    // SAFETY: without a context Redis tells of the server alone.
+    let flags =
+        unsafe { raw::RedisModule_GetContextFlags.map(|flags| flags(std::ptr::null_mut())) };
+    let has_aof = flags.is_some_and(|flags| flags & ContextFlags::AOF.bits() != 0);
+    text(c"durability", if has_aof { c"aof" } else { c"no aof" });
+    number(c"write_delay_seconds", u64::from(settings::delay_in_force(has_aof)));
+    number(c"writing_paused", STATS.paused.get());
+    number(c"hosts", STATS.hosts.get());
+    number(c"series", STATS.series.get());
+    number(c"lines_accepted", STATS.lines_accepted.get());
+    number(c"lines_rejected", STATS.lines_rejected.get());
+    number(c"pending_points", points);
+    number(c"pending_bytes", points.saturating_mul(POINT_SIZE as u64));
+    number(c"batches_in_flight", STATS.batches_in_flight.get());
+    number(c"points_written", STATS.points_written.get());
+    number(c"points_skipped", STATS.points_skipped.get());
+    number(c"files_created", STATS.files_created.get());
+    number(c"files_updated", STATS.files_updated.get());
+    number(c"last_write", STATS.last_write.get());
+    number(c"write_errors_no_space", STATS.errors_no_space.get());
+    number(c"write_errors_permission", STATS.errors_permission.get());
+    number(c"write_errors_damaged_file", STATS.errors_damaged.get());
+    number(c"write_errors_other_layout", STATS.errors_layout.get());
+    number(c"write_errors_other", STATS.errors_other.get());
+    number(c"flushes", STATS.flushes.get());
+    number(c"clients_waiting", STATS.flushes_waiting.get());
+}

@@ -1,0 +1,355 @@
+//! Takes lines: parse and check all, then change state, then replicate what was accepted.
+
+use std::ffi::CStr;
+
+use line_protocol::{Line, Record, parse_line, payload_lines};
+use redis_module::{
+    Context, ContextFlags, NotifyEvent, RedisError, RedisResult, RedisString, RedisValue, raw,
+};
+use rrd_store::host::Host;
+use rrd_store::point::{POINT_SIZE, Point};
+use rrd_store::series::Accepted;
+
+use crate::host_key::{key_name, with_host, with_host_to_write};
+use crate::stats::STATS;
+use crate::{clock, settings, state};
+
+/// Most bytes of one payload.
+const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
+/// Points later than this many seconds from now are refused: once in a file, such a point would
+/// keep all points before it out.
+const MAX_FUTURE: u32 = 600;
+/// Most reasons in one reply.
+const MAX_REASONS: usize = 20;
+/// Begins the line of a replicated payload that says when the lines below it came.
+const RECEIVED: &str = "# received ";
+
+/// Which types of lines a command takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// All.
+    Everything,
+    /// `meta` alone.
+    Meta,
+}
+
+/// Where lines come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A client. Bounds hold, and lines get the time of now as when they came.
+    Client,
+    /// The AOF or the master: they were accepted once, so no bound refuses them now.
+    Replay,
+}
+
+struct Parsed<'a> {
+    place: (usize, usize),
+    line: Line<'a>,
+    bytes: &'a [u8],
+    /// When it came.
+    received: u32,
+}
+
+#[derive(Default)]
+struct Outcome {
+    accepted: usize,
+    rejected: usize,
+    reasons: Vec<String>,
+    /// Accepted lines in their canonical form.
+    canonical: Vec<u8>,
+}
+
+impl Outcome {
+    fn reject(&mut self, (payload, line): (usize, usize), reason: &impl std::fmt::Display) {
+        self.rejected += 1;
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(if payload == 0 {
+                format!("line {line}: {reason}")
+            } else {
+                format!("payload {}, line {line}: {reason}", payload + 1)
+            });
+        }
+    }
+
+    fn into_reply(mut self) -> RedisValue {
+        let untold = self.rejected.saturating_sub(self.reasons.len());
+        if untold > 0 {
+            self.reasons.push(format!("and {untold} more lines"));
+        }
+        RedisValue::Array(vec![
+            self.accepted.into(),
+            self.rejected.into(),
+            RedisValue::Array(self.reasons.into_iter().map(RedisValue::BulkString).collect()),
+        ])
+    }
+}
+
+/// Takes payloads of lines and replies with accepted, rejected, and the reasons.
+///
+/// # Errors
+/// In a database other than 0, and past a bound; then no line is accepted.
+pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisResult {
+    check_database(ctx)?;
+    let replayed = ContextFlags::LOADING | ContextFlags::REPLICATED;
+    let origin = if ctx.get_flags().intersects(replayed) { Origin::Replay } else { Origin::Client };
+    let now = clock::now();
+    let mut outcome = Outcome::default();
+    let sender = sender_address(ctx);
+    let mut parsed = Vec::new();
+    for (payload_index, payload) in payloads.iter().enumerate() {
+        let payload = payload.as_slice();
+        if payload.len() > MAX_PAYLOAD {
+            return Err(RedisError::String(format!(
+                "ERR payload of {} bytes; at most {MAX_PAYLOAD} are taken",
+                payload.len()
+            )));
+        }
+        let mut received = now;
+        for (number, bytes) in payload_lines(payload) {
+            let place = (payload_index, number);
+            match parse_line(bytes) {
+                Ok(Some(line)) if takes == Takes::Meta && !matches!(line.record, Record::Meta { .. }) => {
+                    outcome.reject(place, &"only lines of type meta are taken here");
+                }
+                Ok(Some(line)) => match line.address.or(sender.as_deref()) {
+                    Some(address) => {
+                        let line = Line { address: Some(address), ..line.clone() };
+                        parsed.push(Parsed { place, line, bytes, received });
+                    }
+                    None => outcome.reject(
+                        place,
+                        &"three columns, but the sender has no IP address here; put the address in front",
+                    ),
+                },
+                Ok(None) if origin == Origin::Replay => {
+                    received = received_line(bytes).unwrap_or(received);
+                }
+                Ok(None) => {}
+                Err(error) => outcome.reject(place, &error),
+            }
+        }
+    }
+    if origin == Origin::Client {
+        check_bounds(ctx, &parsed)?;
+    }
+    apply(ctx, &parsed, origin, now, &mut outcome);
+    STATS.lines_accepted.add(outcome.accepted);
+    STATS.lines_rejected.add(outcome.rejected);
+    match origin {
+        Origin::Replay => ctx.replicate_verbatim(),
+        Origin::Client if outcome.canonical.is_empty() => {}
+        Origin::Client => {
+            let mut payload = format!("{RECEIVED}{now}\n").into_bytes();
+            payload.append(&mut outcome.canonical);
+            ctx.replicate("KURADO.PUSH", &[payload.as_slice()][..]);
+        }
+    }
+    Ok(outcome.into_reply())
+}
+
+/// Refuses in a database other than 0: a host has one set of files, whatever the database.
+///
+/// # Errors
+/// In a database other than 0.
+pub fn check_database(ctx: &Context) -> Result<(), RedisError> {
+    // SAFETY: `ctx` is the context of the running command.
+    let database = unsafe { raw::RedisModule_GetSelectedDb.map(|get| get(ctx.get_raw())) };
+    match database {
+        Some(number) if number != 0 => Err(RedisError::String(format!(
+            "ERR Kurado keeps its hosts in database 0, and {number} is selected"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn received_line(bytes: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.strip_prefix(RECEIVED)?.parse().ok()
+}
+
+/// The address of the client that sent the command, where it has one.
+fn sender_address(ctx: &Context) -> Option<String> {
+    // SAFETY: `ctx` is the context of the running command; `info` is a whole structure of the
+    // version that it says, and its address ends with NUL.
+    let (flags, text) = unsafe {
+        let mut info: raw::RedisModuleClientInfoV1 = std::mem::zeroed();
+        info.version = 1;
+        let id = raw::RedisModule_GetClientId?(ctx.get_raw());
+        let into = std::ptr::from_mut(&mut info).cast();
+        if raw::RedisModule_GetClientInfoById?(into, id) != raw::REDISMODULE_OK as i32 {
+            return None;
+        }
+        (info.flags, CStr::from_ptr(info.addr.as_ptr()).to_str().ok()?.to_owned())
+    };
+    if flags & u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_UNIXSOCKET) != 0 {
+        return Some("127.0.0.1".to_owned());
+    }
+    let text = text.strip_prefix("::ffff:").unwrap_or(&text);
+    line_protocol::address::is_valid(text).then(|| text.to_owned())
+}
+
+/// Refuses the whole push where a bound would be passed.
+fn check_bounds(ctx: &Context, parsed: &[Parsed<'_>]) -> Result<(), RedisError> {
+    let points = parsed.iter().filter(|p| matches!(p.line.record, Record::Metric { .. })).count();
+    let bytes = STATS.pending_points.get().saturating_add(points as u64) * POINT_SIZE as u64;
+    if bytes > settings::max_pending_bytes() {
+        return Err(over(
+            "pending points would take",
+            bytes,
+            "bytes",
+            "max-pending-bytes",
+            settings::max_pending_bytes(),
+        ));
+    }
+    // Counting what is new costs a look-up a line, so only where it could matter.
+    let room = settings::max_series().saturating_sub(STATS.series.get());
+    if points as u64 > room {
+        let new = new_series(ctx, parsed);
+        if new > room {
+            let series = STATS.series.get() + new;
+            return Err(over(
+                "there would be",
+                series,
+                "series",
+                "max-series",
+                settings::max_series(),
+            ));
+        }
+    }
+    let room = settings::max_hosts().saturating_sub(STATS.hosts.get());
+    if parsed.len() as u64 > room {
+        let new = new_hosts(ctx, parsed);
+        if new > room {
+            let hosts = STATS.hosts.get() + new;
+            return Err(over("there would be", hosts, "hosts", "max-hosts", settings::max_hosts()));
+        }
+    }
+    Ok(())
+}
+
+fn over(what: &str, count: u64, unit: &str, setting: &str, bound: u64) -> RedisError {
+    RedisError::String(format!(
+        "ERR no line was accepted: {what} {count} {unit}, and kurado.{setting} is {bound}"
+    ))
+}
+
+fn new_series(ctx: &Context, parsed: &[Parsed<'_>]) -> u64 {
+    let mut new = std::collections::HashSet::new();
+    for Parsed { line, .. } in parsed {
+        let (Record::Metric { key, .. }, Some(address)) = (&line.record, line.address) else {
+            continue;
+        };
+        let known = with_host(ctx, address, |stored| {
+            stored.is_some_and(|stored| stored.read(|host| host.has_series(line.plugin, key)))
+        });
+        if !known.unwrap_or(true) {
+            new.insert((address, line.plugin, key));
+        }
+    }
+    new.len() as u64
+}
+
+fn new_hosts(ctx: &Context, parsed: &[Parsed<'_>]) -> u64 {
+    let mut addresses: Vec<&str> = parsed.iter().filter_map(|p| p.line.address).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let known = |address: &&str| with_host(ctx, address, |stored| stored.is_some()).unwrap_or(true);
+    addresses.iter().filter(|address| !known(address)).count() as u64
+}
+
+/// Applies the lines, host by host as they come.
+fn apply(ctx: &Context, parsed: &[Parsed<'_>], origin: Origin, now: u32, outcome: &mut Outcome) {
+    let mut rest = parsed;
+    while let Some(first) = rest.first() {
+        let Some(address) = first.line.address else {
+            return;
+        };
+        let count = rest.iter().take_while(|p| p.line.address == Some(address)).count();
+        let (of_host, others) = rest.split_at(count);
+        rest = others;
+        let before = outcome.accepted;
+        let pending = with_host_to_write(ctx, address, |stored| {
+            let mut host = stored.change();
+            for parsed in of_host {
+                match apply_line(&mut host, parsed, origin, now) {
+                    Ok(()) => {
+                        outcome.accepted += 1;
+                        append_canonical(&mut outcome.canonical, parsed, address);
+                    }
+                    Err(reason) => outcome.reject(parsed.place, &reason),
+                }
+            }
+            host.pending_points()
+        });
+        match pending {
+            Ok(pending) => {
+                let _ = state::with(|state| {
+                    if !state.hosts.contains(address) {
+                        state.hosts.insert(address.into());
+                    }
+                    if pending > 0 {
+                        state.schedule.add(address, now, settings::write_delay(ctx));
+                    }
+                });
+            }
+            Err(_) => {
+                let reason = format!("key 'kurado:{{{address}}}' holds another type");
+                of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &reason));
+            }
+        }
+        if outcome.accepted > before {
+            let name = key_name(ctx, address);
+            ctx.notify_keyspace_event(NotifyEvent::MODULE, "kurado.push", &name);
+        }
+    }
+}
+
+fn apply_line(
+    host: &mut Host,
+    Parsed { line, received, .. }: &Parsed<'_>,
+    origin: Origin,
+    now: u32,
+) -> Result<(), String> {
+    let full = |full: rrd_store::host::Full| full.to_string();
+    match &line.record {
+        Record::Metric { key, data_source_type, value } => {
+            if origin == Origin::Client && line.time > now.saturating_add(MAX_FUTURE) {
+                return Err(format!(
+                    "time {} is {} s in the future; at most {MAX_FUTURE} s are taken",
+                    line.time,
+                    line.time - now
+                ));
+            }
+            let point = Point::new(line.time, *value);
+            let accepted =
+                host.accept(line.plugin, key, *data_source_type, point, *received).map_err(full)?;
+            match accepted {
+                Accepted::TooOld(floor) if origin == Origin::Client => Err(format!(
+                    "time {} is not after {floor}, the last update of this series",
+                    line.time
+                )),
+                _ => Ok(()),
+            }
+        }
+        Record::Meta { key, value } => {
+            host.set_meta(line.plugin, key, value, *received).map_err(full)
+        }
+        Record::Warning { key, text } => {
+            host.set_warning(line.plugin, key, text, *received).map_err(full)
+        }
+    }
+}
+
+/// Most lines are in their canonical form as they came.
+fn append_canonical(out: &mut Vec<u8>, parsed: &Parsed<'_>, address: &str) {
+    let whole_key =
+        !matches!(&parsed.line.record, Record::Metric { key: std::borrow::Cow::Owned(_), .. });
+    if whole_key && parsed.bytes.iter().filter(|byte| **byte == b'\t').count() == 3 {
+        out.extend_from_slice(parsed.bytes);
+        out.push(b'\n');
+    } else {
+        let mut text = String::new();
+        parsed.line.write_to(&mut text, address);
+        out.extend_from_slice(text.as_bytes());
+    }
+}

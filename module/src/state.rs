@@ -1,0 +1,128 @@
+//! What the main thread owns: the threads, the schedule, who waits for what.
+//!
+//! It lives in a variable of the main thread's own, so that no other thread can reach it, and a
+//! forked child finds no lock in it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis_module::{Context, ContextFlags, RedisError};
+use rrd_store::data_dir::DataDir;
+use rrd_store::schedule::Schedule;
+use rrd_store::writers::{Priority, Writers};
+
+use crate::flush::Waiting;
+use crate::stats::STATS;
+use crate::{clock, events, settings, writing};
+
+/// How long SHUTDOWN waits for the points in memory to be written. What is left then is in AOF or
+/// RDB, if the server keeps one.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// The state of the module.
+pub struct State {
+    pub writers: Writers,
+    /// Hosts that have points to write, by when they are due.
+    pub schedule: Schedule,
+    /// Addresses of known hosts; may hold some whose key is gone.
+    pub hosts: BTreeSet<Arc<str>>,
+    /// Clients that wait for writes or rows.
+    pub waiting: Waiting,
+    /// Batches that writers have.
+    pub in_flight: usize,
+    /// An operator's stop file is there.
+    pub paused: bool,
+    /// Where the sweep for expired meta and warnings goes on.
+    pub swept: Option<Arc<str>>,
+    /// When a failed write was last logged.
+    pub failure_logged: u32,
+}
+
+thread_local! {
+    static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
+}
+
+/// Starts the threads.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn start(_ctx: &Context, data: DataDir, threads: usize) -> Result<(), String> {
+    let paused = data.is_stopped();
+    let writers = Writers::start(data, threads, events::wake_main_thread)
+        .map_err(|error| format!("can't start writer threads: {error}"))?;
+    STATS.paused.set(i64::from(paused));
+    STATE.set(Some(State {
+        writers,
+        schedule: Schedule::default(),
+        hosts: BTreeSet::new(),
+        waiting: Waiting::default(),
+        in_flight: 0,
+        paused,
+        swept: None,
+        failure_logged: 0,
+    }));
+    Ok(())
+}
+
+/// Runs `work` with the state.
+///
+/// # Errors
+/// Off the main thread, or after [`stop`].
+pub fn with<T>(work: impl FnOnce(&mut State) -> T) -> Result<T, RedisError> {
+    STATE
+        .with(|state| match state.try_borrow_mut() {
+            Ok(mut state) => state.as_mut().map(work),
+            Err(_) => None,
+        })
+        .ok_or(RedisError::Str("ERR Kurado is shutting down"))
+}
+
+/// A host came from an RDB file or RESTORE.
+pub fn host_loaded(address: &str, has_pending: bool) {
+    let _ = with(|state| {
+        state.hosts.insert(address.into());
+        if has_pending {
+            // Due at its own second of a short delay: what was left by the last run goes out
+            // soon, but not all at once.
+            state.schedule.add(address, clock::now(), settings::MOST_DELAY_WITHOUT_AOF);
+        }
+    });
+}
+
+/// All keys are gone, or about to be.
+pub fn all_forgotten() {
+    let _ = with(|state| {
+        state.schedule.clear();
+        state.hosts.clear();
+    });
+}
+
+/// Writes what waits, as far as the limit allows, and ends the threads.
+pub fn stop(ctx: &Context) {
+    let Some(mut state) = STATE.take() else {
+        return;
+    };
+    if ctx.get_flags().contains(ContextFlags::LOADING) || state.paused {
+        return;
+    }
+    let addresses: Vec<_> = state.hosts.iter().cloned().collect();
+    for address in &addresses {
+        writing::submit(&mut state, ctx, address, Priority::Normal, |_, _| true);
+    }
+    let finished = state.writers.drain(DRAIN_LIMIT);
+    writing::take_results(&mut state, ctx);
+    let left = STATS.pending_points.get();
+    if finished && left == 0 {
+        ctx.log_notice("Kurado: all points are written to their files");
+    } else {
+        ctx.log_warning(&format!(
+            "Kurado: {left} points could not be written within {} s; they are safe only as far as \
+             AOF or RDB keep them",
+            DRAIN_LIMIT.as_secs()
+        ));
+        // Waiting on for a thread that hangs in a write would keep the server from ending.
+        std::mem::forget(state);
+    }
+}

@@ -1,0 +1,153 @@
+//! Hands out batches that are due and takes back what became of them. Main thread only.
+
+use std::sync::Arc;
+
+use redis_module::{Context, ContextFlags};
+use rrd_store::file::{FileError, Written};
+use rrd_store::writers::{Done, Job, Priority, Target};
+
+use crate::host_key::with_host;
+use crate::state::State;
+use crate::stats::STATS;
+use crate::{clock, flush, settings};
+
+/// Batches that writers have at most, so that one that somebody waits for comes soon.
+const MOST_IN_FLIGHT: usize = 2048;
+/// Seconds between two lines of log about failed writes.
+const LOG_EVERY: u32 = 10;
+
+/// Hands out what is due.
+pub fn submit_due(state: &mut State, ctx: &Context) {
+    if state.paused || ctx.get_flags().contains(ContextFlags::LOADING) {
+        return;
+    }
+    let now = clock::now();
+    while state.in_flight < MOST_IN_FLIGHT {
+        let Some(address) = state.schedule.pop(now) else {
+            return;
+        };
+        submit(state, ctx, &address, Priority::Normal, |_, _| true);
+    }
+}
+
+/// Hands out the waiting points of those series of a host that `wanted` (plugin, key) picks and
+/// no writer has. One that somebody waits for is tried even where a failure asks for patience.
+pub fn submit(
+    state: &mut State,
+    ctx: &Context,
+    address: &Arc<str>,
+    priority: Priority,
+    wanted: impl FnMut(&str, &str) -> bool,
+) {
+    let now = clock::now();
+    let ready_by = match priority {
+        Priority::Urgent => u32::MAX,
+        Priority::Normal => now,
+    };
+    let taken = with_host(ctx, address, |stored| {
+        let mut host = stored?.change();
+        host.expire(now);
+        Some((host.take_due(ready_by, wanted), host.generation(), host.next_retry(now)))
+    });
+    let Ok(Some((due, generation, next_retry))) = taken else {
+        // Its key is gone.
+        state.hosts.remove(address);
+        return;
+    };
+    if let Some(when) = next_retry {
+        state.schedule.add_at(address, when);
+    }
+    for series in due {
+        let target = Target {
+            address: Arc::clone(address),
+            generation,
+            plugin: series.plugin,
+            key: series.key,
+        };
+        let (data_source_type, points) = (series.data_source_type, series.points);
+        state.writers.submit(Job::Write { target, data_source_type, points }, priority);
+        state.in_flight += 1;
+    }
+    note_in_flight(state);
+}
+
+fn note_in_flight(state: &State) {
+    STATS.batches_in_flight.set(i64::try_from(state.in_flight).unwrap_or(i64::MAX));
+}
+
+/// Takes what the writers have done.
+pub fn take_results(state: &mut State, ctx: &Context) {
+    if ctx.get_flags().contains(ContextFlags::LOADING) {
+        return;
+    }
+    for done in state.writers.take_results() {
+        match done {
+            Done::Written { target, result } => {
+                state.in_flight = state.in_flight.saturating_sub(1);
+                written(state, ctx, &target, &result);
+            }
+            Done::Fetched { token, result } => flush::fetched(state, token, result),
+            Done::Looked { stopped } => {
+                if stopped != state.paused {
+                    state.paused = stopped;
+                    STATS.paused.set(i64::from(stopped));
+                    ctx.log_notice(if stopped {
+                        "Kurado: writing is paused by the file 'stop' in the data directory"
+                    } else {
+                        "Kurado: writing goes on"
+                    });
+                }
+            }
+        }
+    }
+    note_in_flight(state);
+}
+
+fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Written, FileError>) {
+    let now = clock::now();
+    count(state, ctx, result, now);
+    // A host of another generation is a new one at the same address: its points are not these.
+    let left = with_host(ctx, &target.address, |stored| {
+        let mut host = stored?.change();
+        if host.generation() != target.generation {
+            return None;
+        }
+        match result {
+            Ok(written) => {
+                host.written(&target.plugin, &target.key, written.last_update);
+            }
+            Err(error) => host.failed(&target.plugin, &target.key, &error.to_string(), now),
+        }
+        let series = host.plugin(&target.plugin).and_then(|plugin| plugin.get(&target.key));
+        let next = series.and_then(|s| s.pending().first().map(|point| point.time()));
+        Some((host.pending_points(), host.next_retry_of(&target.plugin, &target.key, now), next))
+    });
+    let (pending, retry, next) = left.ok().flatten().unwrap_or_default();
+    if let Some(when) = retry {
+        state.schedule.add_at(&target.address, when);
+    } else if pending > 0 {
+        state.schedule.add(&target.address, now, settings::write_delay(ctx));
+    }
+    flush::settle(state, ctx, target, result, next);
+}
+
+fn count(state: &mut State, ctx: &Context, result: &Result<Written, FileError>, now: u32) {
+    match result {
+        Ok(written) => {
+            STATS.points_written.add(written.points);
+            STATS.points_skipped.add(written.skipped);
+            STATS.files_created.add(usize::from(written.created));
+            STATS.files_updated.add(usize::from(written.points > 0));
+            STATS.last_write.set(i64::from(now));
+        }
+        Err(error) => {
+            STATS.count_failure(error.kind);
+            if now.saturating_sub(state.failure_logged) >= LOG_EVERY {
+                state.failure_logged = now;
+                ctx.log_warning(&format!(
+                    "Kurado: {error}; the points wait in memory and are tried again"
+                ));
+            }
+        }
+    }
+}

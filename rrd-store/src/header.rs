@@ -1,0 +1,120 @@
+//! What the first bytes of an RRD file say, read without mapping the file.
+//!
+//! librrd maps a file as long as its header claims; a file that is shorter kills the process with
+//! SIGBUS. So the header is read first and the length compared. Layout on 64-bit Linux
+//! (`rrd_format.h`): `stat_head` 128 bytes, `ds_def` 120 each, `rra_def` 120 each, `live_head` 16,
+//! `pdp_prep` 112 a data source, `cdp_prep` 80 an archive and data source, `rra_ptr` 8 an archive,
+//! then rows of f64.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use line_protocol::DataSourceType;
+
+use crate::STEP;
+
+/// What is needed to know before an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Type of the one data source.
+    pub data_source_type: DataSourceType,
+    /// Time of the last update, in seconds since 1970.
+    pub last_update: u32,
+}
+
+/// Why a file can't be updated.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    /// It can't be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("is not an RRD file of this machine's format")]
+    NotRrd,
+    /// It was cut.
+    #[error("is truncated: {found} bytes where its header needs {needed}")]
+    Truncated {
+        /// Bytes that there are.
+        found: u64,
+        /// Bytes that there must be.
+        needed: u64,
+    },
+    /// Another kind of RRD.
+    #[error("has {0}; a series needs one data source at a step of {STEP} s")]
+    Layout(String),
+}
+
+const STAT_HEAD: usize = 128;
+const DS_DEF: usize = 120;
+const RRA_DEF: usize = 120;
+const MOST_ARCHIVES: u64 = 1024;
+
+impl Header {
+    /// Reads and checks the header of a file.
+    ///
+    /// # Errors
+    /// Where the file can't be read, is no RRD, is shorter than its header says, or has another
+    /// step or more than one data source.
+    pub fn read(path: &Path) -> Result<Self, HeaderError> {
+        let mut file = File::open(path)?;
+        let found = file.metadata()?.len();
+        let mut stat_head = [0; STAT_HEAD];
+        read_whole(&mut file, &mut stat_head, found)?;
+        // The cookie, and a double that shows the machine's byte order and alignment.
+        if stat_head.get(..4) != Some(b"RRD\0") || f64_at(&stat_head, 16) != Some(8.642_135E130) {
+            return Err(HeaderError::NotRrd);
+        }
+        let count = |at| u64_at(&stat_head, at).ok_or(HeaderError::NotRrd);
+        let (sources, archives, step) = (count(24)?, count(32)?, count(40)?);
+        if sources != 1 || step != u64::from(STEP) || archives == 0 || archives > MOST_ARCHIVES {
+            return Err(HeaderError::Layout(format!(
+                "{sources} data sources and {archives} archives at a step of {step} s"
+            )));
+        }
+        let archives = usize::try_from(archives).map_err(|_| HeaderError::NotRrd)?;
+        let mut rest = vec![0; DS_DEF + archives * RRA_DEF + 16];
+        read_whole(&mut file, &mut rest, found)?;
+        let mut rows = 0u64;
+        for archive in 0..archives {
+            let row_count = u64_at(&rest, DS_DEF + archive * RRA_DEF + 24);
+            rows = rows.saturating_add(row_count.ok_or(HeaderError::NotRrd)?);
+        }
+        let fixed = STAT_HEAD + rest.len() + 112 + archives * (80 + 8);
+        let needed = (fixed as u64).saturating_add(rows.saturating_mul(8));
+        if found < needed {
+            return Err(HeaderError::Truncated { found, needed });
+        }
+        let type_name = rest.get(20..40).unwrap_or_default();
+        let type_name = type_name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let data_source_type = DataSourceType::ALL
+            .into_iter()
+            .find(|known| known.rrd_name().as_bytes() == type_name)
+            .ok_or_else(|| {
+                let name = String::from_utf8_lossy(type_name);
+                HeaderError::Layout(format!("a data source of type '{name}'"))
+            })?;
+        let last_update = u64_at(&rest, DS_DEF + archives * RRA_DEF);
+        let last_update = last_update.and_then(|time| u32::try_from(time).ok());
+        let last_update = last_update.ok_or(HeaderError::NotRrd)?;
+        Ok(Self { data_source_type, last_update })
+    }
+}
+
+fn read_whole(file: &mut File, buffer: &mut [u8], found: u64) -> Result<(), HeaderError> {
+    file.read_exact(buffer).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            HeaderError::Truncated { found, needed: found.max(STAT_HEAD as u64) + 1 }
+        }
+        _ => HeaderError::Io(error),
+    })
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at + 8)?.try_into().ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
+fn f64_at(bytes: &[u8], at: usize) -> Option<f64> {
+    u64_at(bytes, at).map(f64::from_bits)
+}

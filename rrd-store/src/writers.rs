@@ -1,0 +1,302 @@
+//! The threads that write and read RRD files.
+//!
+//! The owner of the points hands out immutable batches and takes back results; the two sides share
+//! nothing else. One file is only ever touched by one thread (hash of its path), because librrd's
+//! locks do not exclude threads of one process. A lock is held for a push or a pop, never during
+//! I/O.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use line_protocol::DataSourceType;
+
+use crate::data_dir::DataDir;
+use crate::file::{self, FailureKind, FileError, Range, Row, Written};
+use crate::point::Point;
+
+/// Names a series of a host, and which host of that address it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The host's address.
+    pub address: Arc<str>,
+    /// [`crate::host::Host::generation`].
+    pub generation: u64,
+    /// Escaped identifier.
+    pub plugin: Arc<str>,
+    /// With its type suffix.
+    pub key: Arc<str>,
+}
+
+/// What a thread is to do.
+#[derive(Debug)]
+pub enum Job {
+    /// Write a batch.
+    Write {
+        /// The series.
+        target: Target,
+        /// What the key's suffix names.
+        data_source_type: DataSourceType,
+        /// Ascending by time.
+        points: Vec<Point>,
+    },
+    /// Read rows.
+    Fetch {
+        /// Given back with the result.
+        token: u64,
+        /// The series.
+        target: Target,
+        /// What to read.
+        range: Range,
+    },
+    /// Look for the operator's stop file.
+    Look,
+}
+
+/// What a thread has done.
+#[derive(Debug)]
+pub enum Done {
+    /// A batch was written, or not.
+    Written {
+        /// The series.
+        target: Target,
+        /// What became of it.
+        result: Result<Written, FileError>,
+    },
+    /// Rows were read, or not.
+    Fetched {
+        /// As given.
+        token: u64,
+        /// The rows.
+        result: Result<Vec<Row>, FileError>,
+    },
+    /// The stop file was looked for.
+    Looked {
+        /// [`DataDir::is_stopped`].
+        stopped: bool,
+    },
+}
+
+/// Which jobs of a thread go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody waits for it.
+    Urgent,
+    /// The write delay has passed.
+    Normal,
+}
+
+/// The threads. Dropping it lets them finish what they have and waits for it.
+pub struct Writers {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    data: DataDir,
+    queues: Vec<Queue>,
+    results: Mutex<Vec<Done>>,
+    looking: AtomicBool,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<Jobs>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Jobs {
+    urgent: VecDeque<Job>,
+    normal: VecDeque<Job>,
+    closed: bool,
+}
+
+/// A thread that panicked while it held a lock has left whole jobs behind all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Writers {
+    /// Starts `count` threads, at least one. `wake` is called from a thread each time results
+    /// wait to be taken and none waited before.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(
+        data: DataDir,
+        count: usize,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let count = count.max(1);
+        let shared = Arc::new(Shared {
+            data,
+            queues: (0..count).map(|_| Queue::default()).collect(),
+            results: Mutex::default(),
+            looking: AtomicBool::new(false),
+            wake: Box::new(wake),
+        });
+        let mut writers = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+        for index in 0..count {
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new()
+                .name(format!("kurado-rrd-{index}"))
+                .spawn(move || shared.work(index))?;
+            writers.threads.push(thread);
+        }
+        Ok(writers)
+    }
+
+    /// The data directory that the threads write to.
+    #[must_use]
+    pub fn data(&self) -> &DataDir {
+        &self.shared.data
+    }
+
+    /// Looks for the stop file, unless a look is under way.
+    pub fn look_for_stop_file(&self) {
+        if !self.shared.looking.swap(true, Ordering::AcqRel) {
+            self.submit(Job::Look, Priority::Urgent);
+        }
+    }
+
+    /// Hands a job to the thread that its file belongs to.
+    pub fn submit(&self, job: Job, priority: Priority) {
+        let hash = match &job {
+            Job::Write { target, .. } | Job::Fetch { target, .. } => {
+                let mut hasher = DefaultHasher::new();
+                (&target.address, &target.plugin, &target.key).hash(&mut hasher);
+                hasher.finish()
+            }
+            Job::Look => 0,
+        };
+        let index = hash % self.shared.queues.len() as u64;
+        let Some(queue) = usize::try_from(index).ok().and_then(|i| self.shared.queues.get(i))
+        else {
+            return;
+        };
+        let mut jobs = lock(&queue.jobs);
+        match priority {
+            Priority::Urgent => jobs.urgent.push_back(job),
+            Priority::Normal => jobs.normal.push_back(job),
+        }
+        drop(jobs);
+        queue.changed.notify_one();
+    }
+
+    /// The results so far, in the order in which each thread made them.
+    #[must_use]
+    pub fn take_results(&self) -> Vec<Done> {
+        std::mem::take(&mut *lock(&self.shared.results))
+    }
+
+    /// Lets the threads finish what they have, until `limit` has passed. Whether they did.
+    pub fn drain(&mut self, limit: Duration) -> bool {
+        self.close();
+        let end = Instant::now() + limit;
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if Instant::now() >= end {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.threads.drain(..).for_each(|thread| {
+            // A panic of the thread was shown by its hook already.
+            let _ = thread.join();
+        });
+        true
+    }
+
+    fn close(&self) {
+        for queue in &self.shared.queues {
+            lock(&queue.jobs).closed = true;
+            queue.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for Writers {
+    fn drop(&mut self) {
+        self.close();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn work(&self, index: usize) {
+        let Some(queue) = self.queues.get(index) else {
+            return;
+        };
+        while let Some(job) = queue.next() {
+            let done = self.run(job);
+            let mut results = lock(&self.results);
+            let was_empty = results.is_empty();
+            results.push(done);
+            drop(results);
+            if was_empty {
+                (self.wake)();
+            }
+        }
+    }
+
+    fn path(&self, target: &Target) -> PathBuf {
+        self.data.file(&target.address, &target.plugin, &target.key)
+    }
+
+    fn run(&self, job: Job) -> Done {
+        match job {
+            Job::Write { target, data_source_type, points } => {
+                let path = self.path(&target);
+                let result = guarded(&path, || file::write(&path, data_source_type, &points));
+                Done::Written { target, result }
+            }
+            Job::Fetch { token, target, range } => {
+                let path = self.path(&target);
+                let result = guarded(&path, || file::fetch(&path, range));
+                Done::Fetched { token, result }
+            }
+            Job::Look => {
+                let stopped = self.data.is_stopped();
+                self.looking.store(false, Ordering::Release);
+                Done::Looked { stopped }
+            }
+        }
+    }
+}
+
+/// A panic in a library costs one file's job, not the thread.
+fn guarded<T>(
+    path: &std::path::Path,
+    work: impl FnOnce() -> Result<T, FileError>,
+) -> Result<T, FileError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(FileError {
+            path: path.to_owned(),
+            reason: "internal error; see the log".to_owned(),
+            kind: FailureKind::Other,
+        })
+    })
+}
+
+impl Queue {
+    fn next(&self) -> Option<Job> {
+        let mut jobs = lock(&self.jobs);
+        loop {
+            if let Some(job) = jobs.urgent.pop_front().or_else(|| jobs.normal.pop_front()) {
+                return Some(job);
+            }
+            if jobs.closed {
+                return None;
+            }
+            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
