@@ -145,7 +145,8 @@ pub fn with_host<T>(
     read: impl FnOnce(Option<&StoredHost>) -> T,
 ) -> Result<T, RedisError> {
     let key = ctx.open_key(&key_name(ctx, address));
-    Ok(read(key.get_value::<StoredHost>(&HOST_TYPE)?))
+    let stored = key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)?;
+    Ok(read(stored))
 }
 
 /// Runs `change` with the host, which is made where it is not known, as a change of its key.
@@ -158,7 +159,8 @@ pub fn with_host_to_write<T>(
     change: impl FnOnce(&StoredHost) -> T,
 ) -> Result<T, RedisError> {
     let key = ctx.open_key_writable(&key_name(ctx, address));
-    if let Some(stored) = key.get_value::<StoredHost>(&HOST_TYPE)? {
+    let known = key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)?;
+    if let Some(stored) = known {
         return Ok(change(stored));
     }
     let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
@@ -192,7 +194,7 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Option<StoredHost> {
         raw::RedisModule_GetKeyNameFromIO
             .map(|get| get(io))
             .filter(|name| !name.is_null())
-            .map(|name| RedisString::string_as_slice(name))
+            .map(RedisString::string_as_slice)
     };
     if let Some(address) = name.and_then(address_of) {
         state::host_loaded(address, host.pending_points() > 0);

@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     clippy::undocumented_unsafe_blocks
 )]
-
 // The only public items are those that the macro makes for Redis.
 #![allow(missing_docs)]
 
@@ -67,7 +66,7 @@ fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
     match guard::caught(|| start(ctx, arguments)) {
         Some(Ok(())) => Status::Ok,
         Some(Err(reason)) => {
-            ctx.log_warning(&format!("Kurado does not load: {reason}"));
+            ctx.log_warning(&format!("not loaded: {reason}"));
             Status::Err
         }
         None => Status::Err,

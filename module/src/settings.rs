@@ -108,10 +108,10 @@ pub fn max_hosts() -> u64 {
 /// Says at load how safe points in memory are.
 pub fn log_durability(ctx: &Context) {
     if ctx.get_flags().contains(ContextFlags::AOF) {
-        ctx.log_notice("Kurado: points are in the AOF until they are in their files");
+        ctx.log_notice("points are in the AOF until they are in their files");
     } else {
         ctx.log_warning(&format!(
-            "Kurado: this server keeps no AOF; a crash loses the points of the last {} s. \
+            "this server keeps no AOF; a crash loses the points of the last {} s. \
              Set 'appendonly yes' to lose none.",
             delay_in_force(false)
         ));

@@ -115,10 +115,10 @@ pub fn stop(ctx: &Context) {
     writing::take_results(&mut state, ctx);
     let left = STATS.pending_points.get();
     if finished && left == 0 {
-        ctx.log_notice("Kurado: all points are written to their files");
+        ctx.log_notice("all points are written to their files");
     } else {
         ctx.log_warning(&format!(
-            "Kurado: {left} points could not be written within {} s; they are safe only as far as \
+            "{left} points could not be written within {} s; they are safe only as far as \
              AOF or RDB keep them",
             DRAIN_LIMIT.as_secs()
         ));

@@ -92,9 +92,9 @@ pub fn take_results(state: &mut State, ctx: &Context) {
                     state.paused = stopped;
                     STATS.paused.set(i64::from(stopped));
                     ctx.log_notice(if stopped {
-                        "Kurado: writing is paused by the file 'stop' in the data directory"
+                        "writing is paused by the file 'stop' in the data directory"
                     } else {
-                        "Kurado: writing goes on"
+                        "writing goes on"
                     });
                 }
             }
@@ -144,9 +144,7 @@ fn count(state: &mut State, ctx: &Context, result: &Result<Written, FileError>, 
             STATS.count_failure(error.kind);
             if now.saturating_sub(state.failure_logged) >= LOG_EVERY {
                 state.failure_logged = now;
-                ctx.log_warning(&format!(
-                    "Kurado: {error}; the points wait in memory and are tried again"
-                ));
+                ctx.log_warning(&format!("{error}; the points wait in memory and are tried again"));
             }
         }
     }

@@ -107,7 +107,7 @@ mod tests {
     fn hosts_are_spread_over_the_delay() {
         let mut schedule = Schedule::default();
         for n in 0..3000 {
-            schedule.add(&format!("10.0.{}.{}", n / 256, n % 256).into(), 0, 300);
+            schedule.add(&format!("10.0.{}.{}", n / 256, n % 256), 0, 300);
         }
         for minute in 1..=5 {
             let mut count = 0;

@@ -1,1 +1,13 @@
-//! End-to-end tests.
+//! End-to-end tests: the built module in a real redis-server, read by the stock rrdtool; the
+//! agent, the poller and the web as a user starts them; the pages in a real browser.
+
+mod bounds;
+mod commands;
+mod durability;
+mod loading;
+mod process;
+mod replication;
+mod rrdtool;
+mod sample;
+mod server;
+mod writing;

@@ -1,0 +1,46 @@
+//! Past a bound a push is refused whole; with room again it works.
+
+use crate::sample;
+use crate::server::Server;
+
+#[test]
+fn past_the_bound_of_pending_bytes_no_line_is_accepted_until_there_is_room() {
+    let server = Server::start(&["--kurado.max-pending-bytes", "64kb"]);
+    let payload = |host: u32| -> String {
+        (0..2000).map(|n| format!("10.0.0.{host}\tbase.metrics.k{n}\t1\t1404873350\n")).collect()
+    };
+    assert_eq!(server.push(&payload(1)).accepted, 2000);
+    assert_eq!(server.push(&payload(2)).accepted, 2000);
+    let error = server.try_push(&payload(3)).unwrap_err();
+    assert!(
+        error.contains(
+            "no line was accepted: pending points would take 96000 bytes, and \
+             kurado.max-pending-bytes is 65536"
+        ),
+        "{error}"
+    );
+    assert_eq!(server.info("hosts"), 2);
+    assert_eq!(server.flush(), 4000);
+    assert_eq!(server.push(&payload(3)).accepted, 2000);
+}
+
+#[test]
+fn past_the_bound_of_series_known_ones_go_on() {
+    let server = Server::start(&["--kurado.max-series", "50"]);
+    assert_eq!(server.push(&sample::with_address("10.0.0.1")).accepted, 46);
+    let error = server.try_push(&sample::with_address("10.0.0.2")).unwrap_err();
+    assert!(error.contains("there would be 80 series, and kurado.max-series is 50"), "{error}");
+    let next_minute = sample::with_address("10.0.0.1").replace("1404873350", "1404873410");
+    assert_eq!(server.push(&next_minute).accepted, 46);
+    server.push_point("10.0.0.2", "one-more", 1, 1_404_873_350);
+}
+
+#[test]
+fn past_the_bound_of_hosts_known_ones_go_on() {
+    let server = Server::start(&["--kurado.max-hosts", "2"]);
+    server.push_point("10.0.0.1", "a", 1, 1_404_873_350);
+    server.push_point("10.0.0.2", "a", 1, 1_404_873_350);
+    let error = server.try_push("10.0.0.3\tbase.metrics.a\t1\t1404873350").unwrap_err();
+    assert!(error.contains("there would be 3 hosts, and kurado.max-hosts is 2"), "{error}");
+    server.push_point("10.0.0.2", "b", 1, 1_404_873_350);
+}

@@ -1,0 +1,122 @@
+//! Loading the module: bare, with settings, with bad settings.
+
+use std::fs;
+use std::process::Stdio;
+
+use redis::Value;
+
+use crate::process::{Running, eventually, free_port};
+use crate::server::{Server, command, pairs};
+
+/// Starts a server that must not come up, and gives its log.
+fn refused(options: &[&str]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    refused_in(directory.path(), options)
+}
+
+fn refused_in(directory: &std::path::Path, options: &[&str]) -> String {
+    let mut command = command(directory);
+    command.args(["--port", &free_port().to_string()]).args(options);
+    let mut process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    let status = eventually("the end of redis-server", || process.0.try_wait().unwrap());
+    assert!(!status.success());
+    fs::read_to_string(directory.join("redis.log")).unwrap()
+}
+
+#[test]
+fn it_loads_bare_and_keeps_files_below_redis_own_directory() {
+    let server = Server::start(&[]);
+    let modules: Value = server.run("MODULE LIST");
+    assert!(format!("{modules:?}").contains("kurado"));
+    let data = server.path().canonicalize().unwrap().join("data");
+    assert_eq!(server.info_text("data_dir"), data.to_str().unwrap());
+    assert!(data.is_dir());
+}
+
+#[test]
+fn the_data_directory_is_where_the_setting_says() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().canonicalize().unwrap().join("deep/rrd");
+    let server = Server::start(&["--kurado.data-dir", path.to_str().unwrap()]);
+    server.push_point("10.0.0.1", "load", 1, 1_404_873_350);
+    server.flush();
+    assert!(path.join("10.0.0.1/base/load.gauge.rrd").exists());
+}
+
+#[test]
+fn each_command_has_its_docs() {
+    let server = Server::start(&[]);
+    for command in ["PUSH", "META", "HOST", "HOSTS", "SERIES", "FETCH", "FLUSH"] {
+        let docs: Value = server.run(&format!("COMMAND DOCS KURADO.{command}"));
+        let (name, doc) = pairs(&docs).remove(0);
+        assert_eq!(name, format!("kurado.{}", command.to_lowercase()));
+        assert!(pairs(&doc).iter().any(|(key, _)| key == "summary"), "{doc:?}");
+        let too_few = server.try_run::<Value>("KURADO.PUSH").unwrap_err();
+        assert!(too_few.contains("wrong number of arguments"), "{too_few}");
+    }
+}
+
+#[test]
+fn settings_out_of_bounds_refuse_to_load_and_to_change() {
+    let log = refused(&["--kurado.write-delay", "0"]);
+    assert!(log.contains("argument must be between 1 and 86400 inclusive"), "{log}");
+    assert!(log.contains("not loaded: a setting has a value out of its bounds"), "{log}");
+    // A name that does not exist is refused by Redis itself.
+    refused(&["--kurado.write-delays", "5"]);
+    let server = Server::start(&["--kurado.write-delay", "5"]);
+    assert_eq!(
+        server.run::<Vec<String>>("CONFIG GET kurado.write-delay"),
+        ["kurado.write-delay", "5"]
+    );
+    let error = server.try_run::<Value>("CONFIG SET kurado.write-delay 90000").unwrap_err();
+    assert!(error.contains("between 1 and 86400"), "{error}");
+    let error = server.try_run::<Value>("CONFIG SET kurado.data-dir /x").unwrap_err();
+    assert!(error.contains("immutable"), "{error}");
+    server.run::<Value>("CONFIG SET kurado.write-delay 7");
+    server.run::<Value>("CONFIG SET kurado.max-pending-bytes 64mb");
+    assert_eq!(
+        server.run::<Vec<String>>("CONFIG GET kurado.max-pending-bytes"),
+        ["kurado.max-pending-bytes", "67108864"]
+    );
+}
+
+#[test]
+fn an_argument_of_the_module_is_refused_with_the_right_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(directory.path());
+    command.args(["data-dir", "/x", "--port", &free_port().to_string()]);
+    let mut process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    let status = eventually("the end of redis-server", || process.0.try_wait().unwrap());
+    assert!(!status.success());
+    let log = fs::read_to_string(directory.path().join("redis.log")).unwrap();
+    assert!(log.contains("was given 'data-dir'; write settings as kurado.NAME VALUE"), "{log}");
+}
+
+#[test]
+fn a_data_directory_in_use_is_refused_and_its_user_named() {
+    let server = Server::start(&[]);
+    let data = server.path().join("data");
+    let pid = server.run::<String>("INFO server");
+    let pid = pid.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+    let log = refused(&["--kurado.data-dir", data.to_str().unwrap()]);
+    assert!(log.contains(&format!("is in use by process {pid}")), "{log}");
+}
+
+#[test]
+fn a_data_directory_that_can_not_be_made_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("data"), "a file").unwrap();
+    let log = refused_in(directory.path(), &[]);
+    assert!(log.contains("can't use data directory data"), "{log}");
+}
+
+#[test]
+fn without_aof_the_write_delay_is_short_and_the_log_says_so() {
+    let server = Server::start(&[]);
+    assert!(server.log().contains("keeps no AOF; a crash loses the points of the last 60 s"));
+    assert_eq!(server.info("write_delay_seconds"), 60);
+    assert_eq!(server.info_text("durability"), "no aof");
+    let server = Server::start(&["--appendonly", "yes"]);
+    assert_eq!(server.info("write_delay_seconds"), 300);
+    assert_eq!(server.info_text("durability"), "aof");
+}

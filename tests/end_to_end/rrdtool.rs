@@ -1,0 +1,27 @@
+//! What the stock rrdtool says of a file.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs rrdtool and gives what it printed.
+pub fn rrdtool(arguments: &[&str]) -> String {
+    let output = Command::new("rrdtool").args(arguments).output().expect("rrdtool is installed");
+    assert!(
+        output.status.success(),
+        "rrdtool {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("rrdtool prints text")
+}
+
+/// Time and value of a file's last update.
+pub fn last_update(file: &Path) -> (u32, String) {
+    let printed = rrdtool(&["lastupdate", file.to_str().expect("path is text")]);
+    let (time, value) = printed
+        .trim()
+        .rsplit_once('\n')
+        .map_or("", |(_, l)| l)
+        .split_once(": ")
+        .unwrap_or_else(|| panic!("{} has no last update: {printed:?}", file.display()));
+    (time.parse().expect("time"), value.to_owned())
+}
