@@ -20,24 +20,32 @@ const TICKS_A_LOOK: u32 = 10;
 /// holds the lock of the server whenever it runs callbacks.
 static CONTEXT: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Asks Redis to tell of flushes and its end.
+/// Checks that this server has the calls that the module can't do without.
 ///
 /// # Errors
-/// Where Redis lacks a call that this module needs.
-pub fn subscribe(ctx: &Context) -> Result<(), String> {
+/// Where it has not.
+pub fn find_calls(ctx: &Context) -> Result<(), String> {
     // SAFETY: Redis fills in these pointers before it calls the module, and never again.
     let calls = unsafe {
         (
-            raw::RedisModule_SubscribeToServerEvent,
             raw::RedisModule_GetDetachedThreadSafeContext,
             raw::RedisModule_EventLoopAddOneShot,
+            raw::RedisModule_SubscribeToServerEvent,
         )
     };
-    let (Some(subscribe), Some(detached), Some(_)) = calls else {
+    let (Some(detached), Some(_), Some(_)) = calls else {
         return Err("this server is too old; Redis 7.0 or later is needed".to_owned());
     };
     // SAFETY: `ctx` is the module's own context, valid during load.
     CONTEXT.store(unsafe { detached(ctx.get_raw()) }, Ordering::Release);
+    Ok(())
+}
+
+/// Asks Redis to tell of flushes and its end.
+///
+/// # Errors
+/// Where it refuses.
+pub fn subscribe(ctx: &Context) -> Result<(), String> {
     let wishes: [(u64, raw::RedisModuleEventCallback); 2] = [
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
@@ -45,7 +53,11 @@ pub fn subscribe(ctx: &Context) -> Result<(), String> {
     for (id, callback) in wishes {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         // SAFETY: `ctx` is valid during load, and the callbacks are functions of this library.
-        if unsafe { subscribe(ctx.get_raw(), event, callback) } != raw::REDISMODULE_OK as i32 {
+        let done = unsafe {
+            raw::RedisModule_SubscribeToServerEvent
+                .map(|subscribe| subscribe(ctx.get_raw(), event, callback))
+        };
+        if done != Some(raw::REDISMODULE_OK as i32) {
             return Err(format!("the server refuses to tell of event {id}"));
         }
     }

@@ -159,14 +159,19 @@ pub fn with_host_to_write<T>(
     change: impl FnOnce(&StoredHost) -> T,
 ) -> Result<T, RedisError> {
     let key = ctx.open_key_writable(&key_name(ctx, address));
-    let known = key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)?;
-    if let Some(stored) = known {
+    let value = || key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType);
+    if let Some(stored) = value()? {
         return Ok(change(stored));
     }
     let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
     key.set_value(&HOST_TYPE, StoredHost::new(Host::new(generation)))?;
-    let stored = key.get_value::<StoredHost>(&HOST_TYPE)?;
-    stored.map(|stored| change(stored)).ok_or(RedisError::Str("ERR the host could not be stored"))
+    let stored = value()?.ok_or(RedisError::Str("ERR the host could not be stored"))?;
+    let changed = change(stored);
+    if stored.read(|host| host.plugins().next().is_none()) {
+        // Nothing of what came was accepted: there is no such host.
+        key.delete()?;
+    }
+    Ok(changed)
 }
 
 unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {

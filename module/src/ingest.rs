@@ -113,7 +113,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
                 }
                 Ok(Some(line)) => match line.address.or(sender.as_deref()) {
                     Some(address) => {
-                        let line = Line { address: Some(address), ..line.clone() };
+                        let line = Line { address: Some(address), ..line };
                         parsed.push(Parsed { place, line, bytes, received });
                     }
                     None => outcome.reject(
@@ -288,7 +288,8 @@ fn apply(ctx: &Context, parsed: &[Parsed<'_>], origin: Origin, now: u32, outcome
                         state.hosts.insert(address.into());
                     }
                     if pending > 0 {
-                        state.schedule.add(address, now, settings::write_delay(ctx));
+                        let delay = settings::write_delay(ctx);
+                        state.schedule.add(address, clock::monotonic(), delay);
                     }
                 });
             }

@@ -51,13 +51,13 @@ redis_module! {
     init: init,
     deinit: deinit,
     commands: [
-        ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, "", "kurado"],
-        ["kurado.meta", |c: &_, a| guarded(c, a, meta::run), "write deny-oom", 0, 0, 0, "", "kurado"],
-        ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, "", "kurado"],
-        ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, "", "kurado"],
-        ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, "", "kurado"],
-        ["kurado.fetch", |c: &_, a| guarded(c, a, fetch::run), "readonly", 0, 0, 0, "", "kurado"],
-        ["kurado.flush", |c: &_, a| guarded(c, a, flush_command::run), "readonly", 0, 0, 0, "", "kurado"],
+        ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, ""],
+        ["kurado.meta", |c: &_, a| guarded(c, a, meta::run), "write deny-oom", 0, 0, 0, ""],
+        ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, ""],
+        ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, ""],
+        ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, ""],
+        ["kurado.fetch", |c: &_, a| guarded(c, a, fetch::run), "readonly", 0, 0, 0, ""],
+        ["kurado.flush", |c: &_, a| guarded(c, a, flush_command::run), "readonly", 0, 0, 0, ""],
     ],
 }
 
@@ -73,7 +73,7 @@ fn init(ctx: &Context, arguments: &[RedisString]) -> Status {
     }
 }
 
-/// Everything that may fail comes before the threads: a failed load unmaps this library.
+/// What may fail comes before the threads: a failed load unmaps this library under them.
 fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     if let Some(argument) = arguments.first() {
         return Err(format!(
@@ -83,10 +83,12 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     settings::register(ctx)?;
     docs::register(ctx)?;
     info::register(ctx)?;
-    events::subscribe(ctx)?;
     let data = settings::open_data_dir()?;
     info::set_data_dir(data.path());
-    state::start(ctx, data, settings::writer_threads())?;
+    events::find_calls(ctx)?;
+    state::start(data, settings::writer_threads())?;
+    // Redis 7.0 goes on telling a module of events whose load has failed, so this comes last.
+    events::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
     events::start_ticking(ctx);
     settings::log_durability(ctx);
     Ok(())

@@ -53,7 +53,7 @@ pub fn register(ctx: &Context) -> Result<(), String> {
 fn changed(_: &ConfigurationContext, name: &str, _: &'static AtomicI64) {
     if name.ends_with("write-delay") {
         let delay = u32::try_from(positive(&WRITE_DELAY)).unwrap_or(u32::MAX);
-        let _ = state::with(|state| state.schedule.respread(clock::now(), delay));
+        let _ = state::with(|state| state.schedule.respread(clock::monotonic(), delay));
     }
 }
 

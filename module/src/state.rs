@@ -36,8 +36,8 @@ pub struct State {
     pub paused: bool,
     /// Where the sweep for expired meta and warnings goes on.
     pub swept: Option<Arc<str>>,
-    /// When a failed write was last logged.
-    pub failure_logged: u32,
+    /// When a failed write was last logged, by the clock that never steps.
+    pub failure_logged: Option<u32>,
 }
 
 thread_local! {
@@ -48,7 +48,7 @@ thread_local! {
 ///
 /// # Errors
 /// Where the system gives no thread.
-pub fn start(_ctx: &Context, data: DataDir, threads: usize) -> Result<(), String> {
+pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
     let paused = data.is_stopped();
     let writers = Writers::start(data, threads, events::wake_main_thread)
         .map_err(|error| format!("can't start writer threads: {error}"))?;
@@ -61,7 +61,7 @@ pub fn start(_ctx: &Context, data: DataDir, threads: usize) -> Result<(), String
         in_flight: 0,
         paused,
         swept: None,
-        failure_logged: 0,
+        failure_logged: None,
     }));
     Ok(())
 }
@@ -86,7 +86,7 @@ pub fn host_loaded(address: &str, has_pending: bool) {
         if has_pending {
             // Due at its own second of a short delay: what was left by the last run goes out
             // soon, but not all at once.
-            state.schedule.add(address, clock::now(), settings::MOST_DELAY_WITHOUT_AOF);
+            state.schedule.add(address, clock::monotonic(), settings::MOST_DELAY_WITHOUT_AOF);
         }
     });
 }

@@ -21,7 +21,7 @@ pub fn submit_due(state: &mut State, ctx: &Context) {
     if state.paused || ctx.get_flags().contains(ContextFlags::LOADING) {
         return;
     }
-    let now = clock::now();
+    let now = clock::monotonic();
     while state.in_flight < MOST_IN_FLIGHT {
         let Some(address) = state.schedule.pop(now) else {
             return;
@@ -39,14 +39,14 @@ pub fn submit(
     priority: Priority,
     wanted: impl FnMut(&str, &str) -> bool,
 ) {
-    let now = clock::now();
+    let now = clock::monotonic();
     let ready_by = match priority {
         Priority::Urgent => u32::MAX,
         Priority::Normal => now,
     };
     let taken = with_host(ctx, address, |stored| {
         let mut host = stored?.change();
-        host.expire(now);
+        host.expire(clock::now());
         Some((host.take_due(ready_by, wanted), host.generation(), host.next_retry(now)))
     });
     let Ok(Some((due, generation, next_retry))) = taken else {
@@ -104,8 +104,8 @@ pub fn take_results(state: &mut State, ctx: &Context) {
 }
 
 fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Written, FileError>) {
-    let now = clock::now();
-    count(state, ctx, result, now);
+    let now = clock::monotonic();
+    count(state, ctx, result);
     // A host of another generation is a new one at the same address: its points are not these.
     let left = with_host(ctx, &target.address, |stored| {
         let mut host = stored?.change();
@@ -116,7 +116,9 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
             Ok(written) => {
                 host.written(&target.plugin, &target.key, written.last_update);
             }
-            Err(error) => host.failed(&target.plugin, &target.key, &error.to_string(), now),
+            Err(error) => {
+                host.failed(&target.plugin, &target.key, &error.to_string(), now, clock::now())
+            }
         }
         let series = host.plugin(&target.plugin).and_then(|plugin| plugin.get(&target.key));
         let next = series.and_then(|s| s.pending().first().map(|point| point.time()));
@@ -131,19 +133,20 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
     flush::settle(state, ctx, target, result, next);
 }
 
-fn count(state: &mut State, ctx: &Context, result: &Result<Written, FileError>, now: u32) {
+fn count(state: &mut State, ctx: &Context, result: &Result<Written, FileError>) {
     match result {
         Ok(written) => {
             STATS.points_written.add(written.points);
             STATS.points_skipped.add(written.skipped);
             STATS.files_created.add(usize::from(written.created));
             STATS.files_updated.add(usize::from(written.points > 0));
-            STATS.last_write.set(i64::from(now));
+            STATS.last_write.set(i64::from(clock::now()));
         }
         Err(error) => {
             STATS.count_failure(error.kind);
-            if now.saturating_sub(state.failure_logged) >= LOG_EVERY {
-                state.failure_logged = now;
+            let now = clock::monotonic();
+            if state.failure_logged.is_none_or(|last| now.saturating_sub(last) >= LOG_EVERY) {
+                state.failure_logged = Some(now);
                 ctx.log_warning(&format!("{error}; the points wait in memory and are tried again"));
             }
         }

@@ -279,7 +279,8 @@ impl Host {
     }
 
     /// Gives batches of all series that are due, or of those that `wanted` (plugin, key) picks;
-    /// each series' points stay here until [`Host::written`].
+    /// each series' points stay here until [`Host::written`]. `now` is of the clock that retries
+    /// go by.
     pub fn take_due(
         &mut self,
         now: u32,
@@ -327,10 +328,11 @@ impl Host {
         count
     }
 
-    /// A writer could not write the batch of a series: its points wait on, and the host warns.
-    pub fn failed(&mut self, plugin: &str, key: &str, error: &str, now: u32) {
+    /// A writer could not write the batch of a series: its points wait on from `tried`, by the
+    /// clock of [`Host::take_due`], and the host warns from `now`, by that of lines.
+    pub fn failed(&mut self, plugin: &str, key: &str, error: &str, tried: u32, now: u32) {
         if let Some(series) = self.series_mut(plugin, key) {
-            series.failed(now);
+            series.failed(tried);
             // At the bound other warnings tell enough.
             let _ = self.set_warning(plugin, "rrd", error, now);
         }
@@ -441,7 +443,7 @@ mod tests {
         let mut host = Host::new(1);
         push(&mut host, "a.gauge", 60);
         host.take_due(60, |_, _| true);
-        host.failed("base", "a.gauge", "no space left", 60);
+        host.failed("base", "a.gauge", "no space left", 5, 60);
         assert_eq!(host.pending_points(), 1);
         let plugin = host.plugin("base").unwrap();
         let (key, text) = plugin.live_warnings(61).next().unwrap();

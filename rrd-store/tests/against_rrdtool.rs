@@ -167,7 +167,7 @@ fn a_file_of_another_layout_is_refused_and_left_alone() {
         "--step",
         "300",
         "--start",
-        "1000",
+        "1000000000",
         "DS:a:GAUGE:600:U:U",
         "RRA:AVERAGE:0.5:1:10",
     ]);

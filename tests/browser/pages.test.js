@@ -1,15 +1,17 @@
 // Opens the list in Chromium, clicks a host and looks at its graphs, at the width of a desk and of a
 // phone, in light and in dark.
 //
-//   KURADO_URL          a running kurado-web. Its first host needs graphs over an hour of data or so.
+//   KURADO_URL          a running kurado-web
+//   KURADO_HOST         the name of a host with an hour of data or so; the first where it is not set
 //   KURADO_SCREENSHOTS  a directory for screenshots; none are kept where it is not set
 //   CHROMIUM            the browser, if not /usr/bin/chromium
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, test } from "node:test";
 
 const url = process.env.KURADO_URL;
+const host = process.env.KURADO_HOST;
 const screenshots = process.env.KURADO_SCREENSHOTS;
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
@@ -38,116 +40,122 @@ after(() => browser?.close());
 
 for (const { name: screen, ...options } of SCREENS) {
   for (const colorScheme of SCHEMES) {
-    describe(`${screen}, ${colorScheme}`, () => {
-      let page;
-      // Whatever goes wrong while the pages are open.
-      const faults = [];
-
-      before(async () => {
-        const context = await browser.newContext({ ...options, colorScheme });
-        page = await context.newPage();
-        const origin = new URL(url).origin;
-        page.on("console", (message) => {
-          if (message.type() === "error") faults.push(`console: ${message.text()}`);
-        });
-        page.on("pageerror", (error) => faults.push(`script: ${error}`));
-        page.on("request", (request) => {
-          if (new URL(request.url()).origin !== origin) faults.push(`asked ${request.url()}`);
-        });
-        page.on("response", (response) => {
-          if (response.status() >= 400) faults.push(`${response.status()} ${response.url()}`);
-        });
-        await page.addInitScript(() => {
-          window.shifted = 0;
-          new PerformanceObserver((list) => {
-            for (const entry of list.getEntries()) window.shifted += entry.value;
-          }).observe({ type: "layout-shift", buffered: true });
-        });
-      });
-
-      after(() => page?.context().close());
-
-      test("the list shows services and hosts, and filters them", async () => {
-        await page.goto(url);
-        const hosts = page.locator(".hosts li");
-        const count = await hosts.count();
-        assert.ok(count > 0, "the list has no host");
-        await shoot("list");
-        const name = await hosts.first().locator("a").innerText();
-        const filter = page.getByRole("searchbox");
-        await filter.fill("no host is called so");
-        assert.equal(await page.locator(".hosts li:visible").count(), 0);
-        assert.ok(await page.getByText("No host matches.").isVisible());
-        await filter.fill(name.toUpperCase());
-        assert.ok(await hosts.first().isVisible());
-        await filter.fill("");
-        assert.equal(await page.locator(".hosts li:visible").count(), count);
-        await fitsTheScreen();
-      });
-
-      test("a click on a host shows its graphs", async () => {
-        await page.locator(".hosts a").first().click();
-        await page.waitForURL(/\/server\?address=/);
-        const pictures = page.locator("figure img");
-        const count = await pictures.count();
-        assert.ok(count > 0, `${page.url()} shows no graph`);
-        let pixelsOfData = 0;
-        for (let at = 0; at < count; at += 1) {
-          const picture = pictures.nth(at);
-          await picture.scrollIntoViewIfNeeded();
-          const seen = await picture.evaluate(look);
-          assert.ok(seen.width > 0, `did not load: ${seen.address}`);
-          assert.ok(seen.colors > 8, `${seen.colors} colours, so it is blank: ${seen.address}`);
-          assert.ok(seen.alt.length > 10, `no alt text: ${seen.address}`);
-          assert.equal(new URL(seen.address).searchParams.get("theme") ?? "light", colorScheme);
-          const pixels = [options.deviceScaleFactor ?? 1].map((d) => [seen.kept[0] * d, seen.kept[1] * d])[0];
-          assert.deepEqual([seen.width, seen.height], pixels, `kept another place: ${seen.address}`);
-          pixelsOfData += seen.pixelsOfData;
-        }
-        assert.ok(pixelsOfData > 100, `${count} graphs, and none shows data`);
-        await page.evaluate(() => window.scrollTo(0, 0));
-        await shoot("server");
-        await fitsTheScreen();
-        const shifted = await page.evaluate(() => window.shifted);
-        assert.ok(shifted < 0.02, `the page moved while it loaded: ${shifted}`);
-      });
-
-      test("another period and one plugin alone can be chosen", async () => {
-        const periods = page.getByRole("navigation", { name: "Period" });
-        await periods.getByRole("link", { name: "4 hours" }).click();
-        await page.waitForURL(/term=4hours/);
-        assert.equal(await periods.locator("[aria-current]").innerText(), "4 hours");
-        const plugins = page.getByRole("navigation", { name: "Plugins" });
-        const plugin = await plugins.getByRole("link").nth(1).innerText();
-        await plugins.getByRole("link").nth(1).click();
-        await page.waitForURL(/plugin_identifier=/);
-        assert.match(page.url(), /term=4hours/);
-        assert.deepEqual(await page.locator(".plugin").count(), 1, `only ${plugin}`);
-        const picture = page.locator("figure img").first();
-        assert.ok((await picture.evaluate(look)).width > 0);
-        await shoot("4hours");
-        await fitsTheScreen();
-      });
-
-      test("nothing went wrong, and no other host was asked", () => {
-        assert.deepEqual(faults, []);
-      });
-
-      async function fitsTheScreen() {
-        const [page_, screen_] = await page.evaluate(() => [
-          document.documentElement.scrollWidth,
-          document.documentElement.clientWidth,
-        ]);
-        assert.ok(page_ <= screen_, `${page.url()} is ${page_} pixels wide on ${screen_}`);
-      }
-
-      async function shoot(what) {
+    test(`the list, a host and its graphs: ${screen}, ${colorScheme}`, async (context) => {
+      const window_ = await browser.newContext({ ...options, colorScheme });
+      context.after(() => window_.close());
+      const page = await window_.newPage();
+      page.setDefaultTimeout(20_000);
+      const faults = watchForFaults(page);
+      await page.addInitScript(measureShifts);
+      const shoot = async (what) => {
         if (!screenshots) return;
         const path = join(screenshots, `${what}-${screen}-${colorScheme}.png`);
         await page.screenshot({ path, fullPage: true });
-      }
+      };
+
+      await page.goto(url);
+      await theListCanBeFiltered(page);
+      await fitsTheScreen(page);
+      await shoot("list");
+
+      const links = page.locator(".hosts a");
+      await (host ? links.getByText(host, { exact: true }) : links).first().click();
+      await page.waitForURL(/\/server\?address=/);
+      await everyGraphShows(page, colorScheme, options.deviceScaleFactor ?? 1);
+      await fitsTheScreen(page);
+      const shifted = await page.evaluate(() => window.shifted);
+      assert.ok(shifted < 0.02, `the page moved while it loaded: ${shifted}`);
+      await shoot("server");
+
+      await anotherPeriodAndOnePluginCanBeChosen(page);
+      await fitsTheScreen(page);
+      await shoot("4hours");
+      assert.deepEqual(faults, []);
     });
   }
+}
+
+async function theListCanBeFiltered(page) {
+  const hosts = page.locator(".hosts li");
+  const count = await hosts.count();
+  assert.ok(count > 0, "the list has no host");
+  const name = await hosts.first().locator("a").innerText();
+  const shown = page.locator(".hosts li:visible");
+  const filter = page.getByRole("searchbox");
+  await filter.fill("no host is called so");
+  assert.equal(await shown.count(), 0);
+  assert.ok(await page.getByText("No host matches.").isVisible());
+  await filter.fill(name.toUpperCase());
+  assert.ok(await hosts.first().isVisible());
+  await filter.fill("");
+  assert.equal(await shown.count(), count);
+}
+
+async function everyGraphShows(page, colorScheme, density) {
+  const pictures = page.locator("figure img");
+  const count = await pictures.count();
+  assert.ok(count > 0, `${page.url()} shows no graph`);
+  let pixelsOfData = 0;
+  for (let at = 0; at < count; at += 1) {
+    await pictures.nth(at).scrollIntoViewIfNeeded();
+    const seen = await pictures.nth(at).evaluate(look);
+    assert.ok(seen.width > 0, `did not load: ${seen.address}`);
+    assert.ok(seen.colors > 8, `${seen.colors} colours, so it is blank: ${seen.address}`);
+    assert.ok(seen.alt.length > 10, `no alt text: ${seen.address}`);
+    assert.equal(new URL(seen.address).searchParams.get("theme") ?? "light", colorScheme);
+    const kept = seen.kept.map((pixels) => pixels * density);
+    assert.deepEqual([seen.width, seen.height], kept, `another size: ${seen.address}`);
+    pixelsOfData += seen.pixelsOfData;
+  }
+  assert.ok(pixelsOfData > 100, `${count} graphs, and none shows data`);
+  await page.evaluate(() => window.scrollTo(0, 0));
+}
+
+async function anotherPeriodAndOnePluginCanBeChosen(page) {
+  const periods = page.getByRole("navigation", { name: "Period" });
+  await periods.getByRole("link", { name: "4 hours" }).click();
+  await page.waitForURL(/term=4hours/);
+  assert.equal(await periods.locator("[aria-current]").innerText(), "4 hours");
+  const plugins = page.getByRole("navigation", { name: "Plugins" });
+  await plugins.getByRole("link").nth(1).click();
+  await page.waitForURL(/plugin_identifier=/);
+  assert.match(page.url(), /term=4hours/);
+  assert.equal(await page.locator(".plugin").count(), 1);
+  const picture = await page.locator("figure img").first().evaluate(look);
+  assert.ok(picture.width > 0, `did not load: ${picture.address}`);
+}
+
+async function fitsTheScreen(page) {
+  const [needed, there] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
+  assert.ok(needed <= there, `${page.url()} is ${needed} pixels wide on ${there}`);
+}
+
+// The list that is returned fills up while the pages are used.
+function watchForFaults(page) {
+  const faults = [];
+  const origin = new URL(url).origin;
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => faults.push(`script: ${error}`));
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== origin) faults.push(`asked ${request.url()}`);
+  });
+  page.on("response", (response) => {
+    if (response.status() >= 400) faults.push(`${response.status()} ${response.url()}`);
+  });
+  return faults;
+}
+
+// Runs in the page before its own scripts.
+function measureShifts() {
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) window.shifted += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
 }
 
 // Runs in the page: waits for a picture and looks at its pixels.

@@ -74,6 +74,15 @@ fn a_faulty_line_costs_that_line_and_the_reply_names_it() {
 }
 
 #[test]
+fn a_host_of_which_nothing_was_accepted_is_not_known() {
+    let server = Server::start(&[]);
+    assert_eq!(server.push(&format!("10.0.0.1\tbase.metrics.a\t1\t{}", now() + 3600)).rejected, 1);
+    assert_eq!(server.run::<Value>("KURADO.HOST 10.0.0.1"), Value::Nil);
+    assert_eq!(server.run::<usize>("DBSIZE"), 0);
+    assert_eq!(server.info("hosts"), 0);
+}
+
+#[test]
 fn a_reply_names_at_most_twenty_reasons() {
     let server = Server::start(&[]);
     let pushed = server.push(&"x\n".repeat(100));
@@ -90,6 +99,7 @@ fn no_bytes_of_a_payload_do_harm() {
         redis::cmd("KURADO.PUSH").arg(payload).query(&mut server.connect()).unwrap();
     assert_eq!((reply.0, reply.1), (1, 3));
     let long = format!("10.0.0.1\tbase.meta.a\t{}\t5", "x".repeat(9000));
+    assert_eq!(server.run::<Vec<String>>("KURADO.HOSTS").len(), 2);
     assert!(server.push(&long).reasons[0].starts_with("line 1: line of 9"));
     let traversal = server.push("../../etc\tbase.metrics.a\t1\t5\n10.0.0.1\t...metrics.a\t1\t5");
     assert_eq!(traversal.accepted, 0);

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use redis::Value;
 
-use crate::process::{Running, eventually, free_port};
+use crate::process::{Running, built, eventually, free_port};
 use crate::server::{Server, command, pairs};
 
 /// Starts a server that must not come up, and gives its log.
@@ -119,4 +119,29 @@ fn without_aof_the_write_delay_is_short_and_the_log_says_so() {
     let server = Server::start(&["--appendonly", "yes"]);
     assert_eq!(server.info("write_delay_seconds"), 300);
     assert_eq!(server.info_text("durability"), "aof");
+}
+
+#[test]
+fn a_load_that_fails_leaves_the_server_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let module = built("libkurado.so");
+    let server = Server::bare(&["--enable-module-command", "yes"]);
+    let module = module.to_str().unwrap();
+    let taken = Server::start(&["--kurado.data-dir", directory.path().to_str().unwrap()]);
+    let in_use = ["MODULE", "LOADEX", module, "CONFIG", "kurado.data-dir"];
+    let in_use = [&in_use[..], &[directory.path().to_str().unwrap()]].concat();
+    for _ in 0..3 {
+        assert!(server.try_run_words::<Value>(&in_use).is_err());
+        assert!(server.try_run_words::<Value>(&["MODULE", "LOAD", module, "x"]).is_err());
+        server.run::<()>("FLUSHALL");
+        server.run::<Value>("INFO everything");
+    }
+    drop(taken);
+    server.try_run_words::<Value>(&in_use).unwrap();
+    server.push_point("10.0.0.1", "a", 1, 1_404_873_350);
+    assert_eq!(server.flush(), 1);
+    assert!(directory.path().join("10.0.0.1/base/a.gauge.rrd").exists());
+    // Redis does not unload a module that has a type of its own.
+    let error = server.try_run::<Value>("MODULE UNLOAD kurado").unwrap_err();
+    assert!(error.contains("exports one or more module-side data types"), "{error}");
 }

@@ -29,6 +29,13 @@ pub struct Pushed {
 impl Server {
     /// Starts a server with the module and these options (`--name value`).
     pub fn start(options: &[&str]) -> Self {
+        let module = built("libkurado.so");
+        let load = ["--loadmodule", module.to_str().expect("path is text")];
+        Self::bare(&[&load[..], options].concat())
+    }
+
+    /// Starts a server without the module.
+    pub fn bare(options: &[&str]) -> Self {
         let mut server = Self {
             directory: tempfile::tempdir().expect("a directory"),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
@@ -66,7 +73,7 @@ impl Server {
     }
 
     fn command(&self, port: u16) -> Command {
-        let mut command = command(self.path());
+        let mut command = bare_command(self.path());
         command.args(["--port", &port.to_string()]).args(&self.options);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
@@ -171,17 +178,23 @@ impl Pushed {
     }
 }
 
-/// A redis-server in a directory with the module, as a test starts it.
+/// A redis-server in a directory with the module; its own options may follow.
 pub fn command(directory: &Path) -> Command {
-    let mut command = Command::new("redis-server");
+    let mut command = bare_command(directory);
+    command.arg("--loadmodule").arg(built("libkurado.so"));
     command
-        .arg("--dir")
-        .arg(directory)
-        .arg("--logfile")
-        .arg(directory.join("redis.log"))
-        .args(["--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"])
-        .arg("--loadmodule")
-        .arg(built("libkurado.so"));
+}
+
+fn bare_command(directory: &Path) -> Command {
+    let mut command = Command::new("redis-server");
+    command.arg("--dir").arg(directory).arg("--logfile").arg(directory.join("redis.log")).args([
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--enable-debug-command",
+        "yes",
+    ]);
     command
 }
 

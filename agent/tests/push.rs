@@ -1,0 +1,230 @@
+//! The agent beside a real redis-server without the Kurado module: its lines arrive in the list that
+//! older servers read.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A redis-server on a port of its own; killed when dropped.
+struct Redis {
+    process: Child,
+    _directory: TempDir,
+    port: u16,
+}
+
+impl Redis {
+    fn start(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", ""])
+            .arg("--dir")
+            .arg(directory.path())
+            .args(arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server must be installed");
+        let redis = Self { process, _directory: directory, port };
+        redis.wait_until_up();
+        redis
+    }
+
+    fn wait_until_up(&self) {
+        let deadline = Instant::now() + LIMIT;
+        while !self.cli(&["PING"]).contains("PONG") && !self.cli(&["PING"]).contains("NOAUTH") {
+            assert!(Instant::now() < deadline, "redis-server does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn cli(&self, arguments: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string(), "--raw"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The payloads in the list, once there are so many.
+    fn payloads(&self, count: usize, cli_arguments: &[&str]) -> String {
+        let deadline = Instant::now() + LIMIT;
+        let with = |command: &[&str]| self.cli(&[cli_arguments, command].concat());
+        while with(&["LLEN", "kurado-update"]).trim() != count.to_string() {
+            assert!(
+                Instant::now() < deadline,
+                "{} of {count} payloads came",
+                with(&["LLEN", "kurado-update"]).trim()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        with(&["LRANGE", "kurado-update", "0", "-1"])
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn agent() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kurado-agent"));
+    command.env_remove("KURADO_PASSWORD").env_remove("RUST_LOG");
+    command
+}
+
+/// A running agent; killed when dropped, unless it was stopped.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Sends TERM; the exit status, and what was logged.
+    fn stop(mut self) -> (std::process::ExitStatus, String) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        let deadline = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the agent does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let mut log = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (status, log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn conf_d(name: &str, command: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("[plugin.metrics.{name}]\ncommand = '''{command}'''\n");
+    std::fs::write(directory.path().join("plugin.toml"), text).unwrap();
+    directory
+}
+
+fn text(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_first_payload_comes_at_once_and_falls_back_to_the_list() {
+    let redis = Redis::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let pidfile = directory.path().join("agent.pid");
+    let conf_d = conf_d("process", r"printf 'fork.derive\t39234\n'");
+    let running = Running::start(
+        agent()
+            .args(["--self-ip", "10.0.0.1", "--mq", &redis.address()])
+            .arg("--pidfile")
+            .arg(&pidfile)
+            .arg("--conf-d")
+            .arg(conf_d.path()),
+    );
+
+    let payload = redis.payloads(1, &[]);
+    let pid = std::fs::read_to_string(&pidfile).unwrap();
+    assert_eq!(pid.trim(), running.0.id().to_string());
+    assert!(payload.contains("10.0.0.1\tbase.metrics.loadavg-1.gauge\t"), "{payload}");
+    assert!(payload.contains("10.0.0.1\tprocess.metrics.fork.derive\t39234\t"), "{payload}");
+    for line in payload.lines().filter(|line| !line.is_empty()) {
+        assert!(line_protocol::parse_line(line.as_bytes()).is_ok(), "{line}");
+        assert_eq!(line.split('\t').count(), 4, "{line}");
+    }
+
+    let (status, log) = running.stop();
+    assert!(status.success(), "{log}");
+    assert!(log.contains("does not know KURADO.PUSH"), "{log}");
+    assert!(!pidfile.exists());
+}
+
+#[test]
+fn a_password_comes_from_the_environment_and_a_wrong_one_is_told() {
+    let redis = Redis::start(&["--requirepass", "opensesame"]);
+    let good = Running::start(
+        agent().args(["--mq", &redis.address()]).env("KURADO_PASSWORD", "opensesame"),
+    );
+    let payload = redis.payloads(1, &["-a", "opensesame", "--no-auth-warning"]);
+    assert!(payload.starts_with("base.metrics."), "{payload}");
+    drop(good);
+
+    let mut bad =
+        Running::start(agent().args(["--mq", &redis.address()]).env("KURADO_PASSWORD", "letmein"));
+    let log = read_until(&mut bad, "AUTH refused: WRONGPASS");
+    assert!(!log.contains("letmein"), "{log}");
+}
+
+#[test]
+fn a_server_that_is_away_is_named_and_the_agent_goes_on() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut running = Running::start(agent().args(["--mq", &address]));
+    let log = read_until(&mut running, "wait for the next tick: 1");
+    assert!(log.contains(&format!("cannot send to {address}: cannot connect")), "{log}");
+    assert!(running.0.try_wait().unwrap().is_none());
+    let (status, log) = running.stop();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn dump_prints_the_lines_and_ends() {
+    let conf_d = conf_d("bad", "exit 7");
+    let output = agent().arg("--dump").arg("--conf-d").arg(conf_d.path()).output().unwrap();
+    assert!(output.status.success());
+    let text = text(&output);
+    assert!(text.starts_with("base.metrics.cpu-guest-nice.derive\t"), "{text}");
+    assert!(text.contains("\nbad.warn.command\texit status 7\t"), "{text}");
+}
+
+#[test]
+fn bad_options_are_refused_with_the_rule() {
+    for (option, value, rule) in [
+        ("--mq", "localhost", "must be host:port"),
+        ("--self-ip", "../x", "must be an IP address or a host name"),
+        ("--interval", "0", "0 is not in 1..=1440"),
+    ] {
+        let output = agent().args([option, value]).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        assert!(errors.contains(rule), "{errors}");
+    }
+}
+
+/// What the agent logs, up to some words.
+fn read_until(running: &mut Running, words: &str) -> String {
+    let mut log = Vec::new();
+    let stream = running.0.stderr.as_mut().unwrap();
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&log).contains(words) {
+        let len = stream.read(&mut byte).unwrap();
+        assert!(len > 0, "never said: {}", String::from_utf8_lossy(&log));
+        log.extend(byte);
+    }
+    String::from_utf8(log).unwrap()
+}
