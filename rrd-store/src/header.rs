@@ -6,8 +6,9 @@
 //! `pdp_prep` 112 a data source, `cdp_prep` 80 an archive and data source, `rra_ptr` 8 an archive,
 //! then rows of f64.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use line_protocol::DataSourceType;
@@ -57,8 +58,13 @@ impl Header {
     /// Where the file can't be read, is no RRD, is shorter than its header says, or has another
     /// step or more than one data source.
     pub fn read(path: &Path) -> Result<Self, HeaderError> {
-        let mut file = File::open(path)?;
-        let found = file.metadata()?.len();
+        // Opening a pipe would wait for ever for its other end.
+        let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(HeaderError::NotRrd);
+        }
+        let found = metadata.len();
         let mut stat_head = [0; STAT_HEAD];
         read_whole(&mut file, &mut stat_head, found)?;
         // The cookie, and a double that shows the machine's byte order and alignment.

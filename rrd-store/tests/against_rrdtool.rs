@@ -182,6 +182,17 @@ fn a_file_of_another_layout_is_refused_and_left_alone() {
 }
 
 #[test]
+fn what_is_no_file_is_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("x.gauge.rrd");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), directory.path()] {
+        let error = file::write(path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Damaged, "{error}");
+    }
+}
+
+#[test]
 fn a_file_of_another_type_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.rrd");

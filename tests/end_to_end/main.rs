@@ -10,4 +10,5 @@ mod replication;
 mod rrdtool;
 mod sample;
 mod server;
+mod whole;
 mod writing;
