@@ -1,1 +1,21 @@
-//! Placeholder.
+//! What is watched, and what is shown of it: `kurado.yml`, rolls, plugin definitions.
+//!
+//! - [`Site`]: the configuration file with its services, hosts and rolls.
+//! - [`Definitions`]: what each plugin shows: groups, meta, graphs.
+//! - [`graph`]: from a graph's definition to rrdgraph arguments with the paths of RRD files.
+
+pub mod definition;
+pub mod graph;
+
+mod config;
+mod error;
+mod roll;
+mod site;
+mod yaml;
+
+pub use config::Config;
+pub use definition::{Definition, DefinitionError, Definitions, Group, Meta};
+pub use error::SiteError;
+pub use graph::GraphDefinition;
+pub use roll::Roll;
+pub use site::{Host, Section, Service, Site};

@@ -1,0 +1,447 @@
+//! The way of lines to Redis: a bounded buffer, and one task that empties it by `KURADO.PUSH`.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::RedisError;
+use redis::aio::MultiplexedConnection;
+use tokio::sync::{Notify, watch};
+use tracing::{error, info, warn};
+
+use crate::connection::{Credentials, Limits, connect, reason};
+
+/// Most bytes that wait while Redis is away: minutes of the largest site, days of a small one.
+const MAX_WAITING: usize = 64 * 1024 * 1024;
+/// About how many bytes one push carries.
+const PUSH_SIZE: usize = 256 * 1024;
+const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(10) };
+/// Between two tries while Redis is away.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long the last push may take when the program ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Lines that wait for Redis. Each report holds the lines of one fetch.
+pub struct Buffer {
+    waiting: Mutex<Waiting>,
+    added: Notify,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    reports: VecDeque<String>,
+    bytes: usize,
+    lost: u64,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::with_max_bytes(MAX_WAITING)
+    }
+}
+
+impl Buffer {
+    fn with_max_bytes(max_bytes: usize) -> Self {
+        Self { waiting: Mutex::default(), added: Notify::new(), max_bytes }
+    }
+
+    /// Adds a report. Past the bound the oldest go.
+    pub fn add(&self, report: String) {
+        let mut waiting = self.lock();
+        waiting.bytes += report.len();
+        waiting.reports.push_back(report);
+        waiting.drop_oldest(self.max_bytes);
+        self.added.notify_one();
+    }
+
+    /// Takes the oldest reports, about a push's size of them.
+    pub fn take(&self) -> Vec<String> {
+        let mut waiting = self.lock();
+        let mut taken = Vec::new();
+        let mut size = 0;
+        while size < PUSH_SIZE
+            && let Some(report) = waiting.reports.pop_front()
+        {
+            waiting.bytes -= report.len();
+            size += report.len();
+            taken.push(report);
+        }
+        taken
+    }
+
+    /// Puts back what could not be pushed; it is the oldest again.
+    fn put_back(&self, reports: Vec<String>) {
+        let mut waiting = self.lock();
+        for report in reports.into_iter().rev() {
+            waiting.bytes += report.len();
+            waiting.reports.push_front(report);
+        }
+        waiting.drop_oldest(self.max_bytes);
+    }
+
+    /// How many reports were dropped since the last time this was asked.
+    fn take_lost(&self) -> u64 {
+        std::mem::take(&mut self.lock().lost)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing in here panics half-way through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn drop_oldest(&mut self, max_bytes: usize) {
+        while self.bytes > max_bytes
+            && let Some(oldest) = self.reports.pop_front()
+        {
+            self.bytes -= oldest.len();
+            self.lost += 1;
+        }
+    }
+}
+
+/// Empties a buffer into Redis.
+pub struct Pusher {
+    host: String,
+    port: u16,
+    credentials: Option<Credentials>,
+    connection: Option<MultiplexedConnection>,
+    away: Option<Away>,
+}
+
+struct Away {
+    since: Instant,
+    why: String,
+}
+
+/// What became of a push.
+enum Pushed {
+    Taken,
+    /// Redis can't take anything now: keep it and try again.
+    Away,
+    /// Redis can't take just this: a bound of its own.
+    Refused(String),
+}
+
+impl Pusher {
+    /// A pusher to the Redis of that address; it connects when there is something to push.
+    #[must_use]
+    pub fn new((host, port): (&str, u16), credentials: Option<Credentials>) -> Self {
+        Self { host: host.to_owned(), port, credentials, connection: None, away: None }
+    }
+
+    /// Pushes until `stop` turns true, and then what is left, as far as a few seconds allow.
+    pub async fn run(mut self, buffer: &Buffer, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let reports = buffer.take();
+            let is_idle = reports.is_empty();
+            if !is_idle && self.push_batch(buffer, reports).await {
+                continue;
+            }
+            let pause = async {
+                if is_idle {
+                    buffer.added.notified().await;
+                } else {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            };
+            tokio::select! {
+                () = pause => {}
+                // An error means that the sender is gone, which ends the program too.
+                _ = stop.changed() => break,
+            }
+        }
+        let rest = self.push_the_rest(buffer);
+        if tokio::time::timeout(FAREWELL, rest).await.is_err() {
+            warn!("Redis is too slow: some lines could not be pushed before the end");
+        }
+    }
+
+    async fn push_the_rest(&mut self, buffer: &Buffer) {
+        loop {
+            let reports = buffer.take();
+            if reports.is_empty() {
+                return;
+            }
+            if !self.push_batch(buffer, reports).await {
+                warn!("some lines could not be pushed before the end");
+                return;
+            }
+        }
+    }
+
+    /// Pushes reports together; false where Redis is away and they went back to the buffer.
+    async fn push_batch(&mut self, buffer: &Buffer, reports: Vec<String>) -> bool {
+        match self.push(&reports.concat()).await {
+            Pushed::Taken => {
+                self.is_back(buffer);
+                true
+            }
+            Pushed::Away => {
+                buffer.put_back(reports);
+                false
+            }
+            // One report is too much for Redis; the others shall not suffer for it.
+            Pushed::Refused(_) => self.push_singly(buffer, reports).await,
+        }
+    }
+
+    async fn push_singly(&mut self, buffer: &Buffer, reports: Vec<String>) -> bool {
+        let mut reports = reports.into_iter();
+        while let Some(report) = reports.next() {
+            match self.push(&report).await {
+                Pushed::Taken => {}
+                Pushed::Refused(why) => {
+                    error!(
+                        "the lines of {} are dropped: {why}",
+                        name(report.lines().next().unwrap_or_default())
+                    );
+                }
+                Pushed::Away => {
+                    buffer.put_back([report].into_iter().chain(reports).collect());
+                    return false;
+                }
+            }
+        }
+        self.is_back(buffer);
+        true
+    }
+
+    async fn push(&mut self, payload: &str) -> Pushed {
+        let result = self.send(payload).await;
+        match result {
+            Ok((_, 0, _)) => Pushed::Taken,
+            Ok((accepted, rejected, reasons)) => {
+                warn!(accepted, "{rejected} lines were rejected: {}", explained(payload, &reasons));
+                Pushed::Taken
+            }
+            Err(error) if is_refusal(&error) => Pushed::Refused(reason(&error, LIMITS)),
+            Err(error) => {
+                self.is_away(&error);
+                Pushed::Away
+            }
+        }
+    }
+
+    async fn send(&mut self, payload: &str) -> Result<(u64, u64, Vec<String>), RedisError> {
+        let mut connection = match &self.connection {
+            Some(connection) => connection.clone(),
+            None => {
+                let address = (self.host.as_str(), self.port);
+                connect(address, self.credentials.as_ref(), LIMITS).await?
+            }
+        };
+        // Kept only while all is well: after any error the next try begins anew.
+        self.connection = None;
+        let reply = redis::cmd("KURADO.PUSH").arg(payload).query_async(&mut connection).await?;
+        self.connection = Some(connection);
+        Ok(reply)
+    }
+
+    fn is_away(&mut self, error: &RedisError) {
+        let why = reason(error, LIMITS);
+        let since = match &self.away {
+            // Said once, not at each try.
+            Some(away) if away.why == why => return,
+            Some(away) => away.since,
+            None => Instant::now(),
+        };
+        let hint = match error.code() {
+            Some("ERR") if is_unknown_command(error) => {
+                "; is the module libkurado.so loaded there?"
+            }
+            Some("NOAUTH" | "WRONGPASS") => "; its password is read from KURADO_PASSWORD",
+            _ => "",
+        };
+        warn!(
+            "Redis at {}:{} takes no lines: {why}{hint}; up to {} MiB of them are kept",
+            self.host,
+            self.port,
+            MAX_WAITING / 1024 / 1024
+        );
+        self.away = Some(Away { since, why });
+    }
+
+    fn is_back(&mut self, buffer: &Buffer) {
+        if let Some(away) = self.away.take() {
+            info!(
+                "Redis at {}:{} takes lines again after {} s; {} fetches were lost in between",
+                self.host,
+                self.port,
+                away.since.elapsed().as_secs(),
+                buffer.take_lost()
+            );
+        }
+    }
+}
+
+/// Whether Redis would refuse the same payload again later, but may take others: its bounds on
+/// series and hosts. (Its bound on pending bytes passes when points are written.)
+fn is_refusal(error: &RedisError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    detail.starts_with("no line was accepted") && !detail.contains("max-pending-bytes")
+}
+
+fn is_unknown_command(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.starts_with("unknown command"))
+}
+
+/// Reasons `line 3: …` with the names of these lines in place of their numbers.
+fn explained(payload: &str, reasons: &[String]) -> String {
+    let one = |reason: &String| {
+        let (number, why) = reason.strip_prefix("line ")?.split_once(": ")?;
+        let line = payload.lines().nth(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some(format!("{}: {why}", name(line)))
+    };
+    let explained: Vec<String> =
+        reasons.iter().map(|reason| one(reason).unwrap_or_else(|| reason.clone())).collect();
+    explained.join("; ")
+}
+
+/// What a line is about: its first two columns.
+fn name(line: &str) -> String {
+    line.split('\t').take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis_server::{RedisServer, free_port, module};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    fn buffer(max_bytes: usize, reports: &[&str]) -> Buffer {
+        let buffer = Buffer::with_max_bytes(max_bytes);
+        for report in reports {
+            buffer.add((*report).to_owned());
+        }
+        buffer
+    }
+
+    #[test]
+    fn past_its_bound_the_buffer_drops_the_oldest() {
+        let buffer = buffer(10, &["aaaa", "bbbb", "cccc"]);
+        assert_eq!(buffer.take_lost(), 1);
+        assert_eq!(buffer.take(), ["bbbb", "cccc"]);
+        assert!(buffer.take().is_empty());
+    }
+
+    #[test]
+    fn what_is_put_back_is_the_oldest_again() {
+        let buffer = buffer(10, &["aa", "bb"]);
+        let taken = buffer.take();
+        buffer.add("cccc".to_owned());
+        buffer.put_back(taken);
+        assert_eq!(buffer.take(), ["aa", "bb", "cccc"]);
+        let taken = vec!["dddd".to_owned(), "eeee".to_owned()];
+        buffer.add("ffff".to_owned());
+        buffer.put_back(taken);
+        assert_eq!(buffer.take(), ["eeee", "ffff"]);
+    }
+
+    #[test]
+    fn a_push_takes_about_its_size() {
+        let big = "x".repeat(PUSH_SIZE - 1);
+        let buffer = buffer(usize::MAX, &[&big, "y", "z"]);
+        assert_eq!(buffer.take().len(), 2);
+        assert_eq!(buffer.take(), ["z"]);
+    }
+
+    #[test]
+    fn reasons_name_the_lines() {
+        let payload = "h\tredis.metrics.a\tx\t5\nh\tredis.metrics.b\ty\t5\n";
+        assert_eq!(
+            explained(
+                payload,
+                &["line 2: value 'y' must be a number".to_owned(), "and 3 more lines".to_owned()]
+            ),
+            "h redis.metrics.b: value 'y' must be a number; and 3 more lines"
+        );
+    }
+
+    /// Runs a pusher on a buffer until the condition holds, then ends it.
+    async fn run_until(port: u16, buffer: Arc<Buffer>, done: impl AsyncFn() -> bool) {
+        let (stop, stopped) = watch::channel(false);
+        let running = Arc::clone(&buffer);
+        let task = tokio::spawn(async move {
+            Pusher::new(("127.0.0.1", port), None).run(&running, stopped).await;
+        });
+        let until = async {
+            while !done().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), until).await.expect("not within 30 s");
+        stop.send(true).unwrap();
+        task.await.unwrap();
+    }
+
+    fn with_module(port: u16) -> Option<RedisServer> {
+        let Some(module) = module() else {
+            eprintln!("skipped: there is no target/release/libkurado.so");
+            return None;
+        };
+        Some(RedisServer::start_on(port, &["--loadmodule", module.to_str().unwrap()]))
+    }
+
+    #[tokio::test]
+    async fn without_the_module_lines_are_kept() {
+        let server = RedisServer::start(&[]);
+        let buffer = Arc::new(buffer(usize::MAX, &["h\tredis.metrics.a\t1\t5\n"]));
+        let calls = async || {
+            server.cli(&["INFO", "commandstats"]).contains("rejected_calls")
+                || server.cli(&["INFO", "errorstats"]).contains("errorstat_ERR")
+        };
+        run_until(server.port, Arc::clone(&buffer), calls).await;
+        assert_eq!(buffer.take(), ["h\tredis.metrics.a\t1\t5\n"]);
+    }
+
+    #[tokio::test]
+    async fn lines_wait_while_redis_is_away_and_arrive_when_it_comes() {
+        if module().is_none() {
+            eprintln!("skipped: there is no target/release/libkurado.so");
+            return;
+        }
+        // Hangs up on the first push.
+        let dying = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = dying.local_addr().unwrap().port();
+        let hung_up = tokio::task::spawn_blocking(move || drop(dying.accept().unwrap()));
+        let buffer = Arc::new(buffer(
+            usize::MAX,
+            &["10.0.0.1\tredis.metrics.keys.gauge\t42\t1700000000\n", "not a line\n"],
+        ));
+        let (stop, stopped) = watch::channel(false);
+        let running = Arc::clone(&buffer);
+        let task = tokio::spawn(async move {
+            Pusher::new(("127.0.0.1", port), None).run(&running, stopped).await;
+        });
+        hung_up.await.unwrap();
+        let server = with_module(port).unwrap();
+        let arrived = async {
+            while !server.cli(&["KURADO.SERIES", "10.0.0.1"]).contains("keys.gauge") {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), arrived).await.expect("not within 30 s");
+        stop.send(true).unwrap();
+        task.await.unwrap();
+        assert!(buffer.take().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_report_past_a_bound_is_dropped_and_the_others_arrive() {
+        let Some(server) = with_module(free_port()) else { return };
+        server.cli(&["CONFIG", "SET", "kurado.max-hosts", "2"]);
+        let report = |host: &str| format!("{host}\tredis.metrics.keys.gauge\t1\t1700000000\n");
+        let reports = ["h1", "h2", "h3"].map(report);
+        let reports: Vec<&str> = reports.iter().map(String::as_str).collect();
+        let buffer = Arc::new(buffer(usize::MAX, &reports));
+        run_until(server.port, Arc::clone(&buffer), async || buffer.lock().reports.is_empty())
+            .await;
+        let hosts = server.cli(&["KURADO.HOSTS"]);
+        assert!(hosts.contains("h1") && hosts.contains("h2") && !hosts.contains("h3"), "{hosts}");
+        assert!(buffer.take().is_empty());
+    }
+}

@@ -1,0 +1,173 @@
+//! What is fetched: each host's plugins that a fetcher knows.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use line_protocol::Identifier;
+use site::{Definitions, Host, Site};
+
+use crate::fetch::{Fetcher, Request};
+
+/// One plugin of one host.
+pub struct Target {
+    /// The host.
+    pub host: Arc<Host>,
+    /// The plugin.
+    pub identifier: Identifier,
+    /// How it is fetched.
+    pub fetcher: Fetcher,
+    /// Whether a fetch is under way or waits for its turn.
+    pub busy: AtomicBool,
+    /// Whether the last fetch failed.
+    pub failing: AtomicBool,
+}
+
+impl Target {
+    /// What to ask for.
+    #[must_use]
+    pub fn request(&self) -> Request<'_> {
+        Request {
+            address: &self.host.address,
+            identifier: &self.identifier,
+            metrics_config: &self.host.roll.metrics_config,
+        }
+    }
+}
+
+/// How a plugin's numbers come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// This program asks for them.
+    Fetched(Fetcher),
+    /// An agent sends them.
+    Pushed,
+    /// A user's program would fetch them, but such are not run yet.
+    External(PathBuf),
+    /// Neither a fetcher nor a definition knows it.
+    Unknown,
+}
+
+impl Way {
+    /// The way of a plugin, by its name.
+    #[must_use]
+    pub fn of(name: &str, site: &Site, definitions: &Definitions) -> Self {
+        if let Some(path) = executable(&site.config().metrics_plugin_dir, name) {
+            return Self::External(path);
+        }
+        match Fetcher::named(name) {
+            Some(fetcher) => Self::Fetched(fetcher),
+            None if definitions.get(name).is_some() => Self::Pushed,
+            None => Self::Unknown,
+        }
+    }
+
+    /// What a person should know of it.
+    #[must_use]
+    pub fn warning(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Fetched(_) | Self::Pushed => None,
+            Self::External(path) => Some(format!(
+                "plugin '{name}' is not fetched: {} is a program, and this version runs none",
+                path.display()
+            )),
+            Self::Unknown => Some(format!(
+                "plugin '{name}' is neither fetched nor shown: there is no built-in one of that name and no {name}.toml in metrics_plugin_dir"
+            )),
+        }
+    }
+}
+
+/// All that is to be fetched, by address and in the order of the rolls.
+#[must_use]
+pub fn targets(site: &Site, definitions: &Definitions) -> Vec<Arc<Target>> {
+    let mut targets = Vec::new();
+    for host in site.hosts() {
+        for identifier in &host.roll.plugins {
+            if let Way::Fetched(fetcher) = Way::of(identifier.name(), site, definitions) {
+                targets.push(Arc::new(Target {
+                    host: Arc::clone(host),
+                    identifier: identifier.clone(),
+                    fetcher,
+                    busy: AtomicBool::new(false),
+                    failing: AtomicBool::new(false),
+                }));
+            }
+        }
+    }
+    targets
+}
+
+/// The names of all plugins that hosts have.
+#[must_use]
+pub fn plugins(site: &Site) -> BTreeSet<&str> {
+    site.hosts().flat_map(|host| &host.roll.plugins).map(Identifier::name).collect()
+}
+
+/// A user's program `fetch/<name>` or `fetch/<name>.<anything>`; the first folder wins.
+fn executable(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let runs = |path: &Path| {
+        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    dirs.iter().find_map(|dir| {
+        let mut found: Vec<PathBuf> = std::fs::read_dir(dir.join("fetch"))
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let file = path.file_name().and_then(|file| file.to_str());
+                file.and_then(|file| file.strip_prefix(name))
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+            .filter(|path| runs(path))
+            .collect();
+        found.sort();
+        found.into_iter().next()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn fetched_are_those_that_a_fetcher_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir_all(path("rolls")).unwrap();
+        fs::create_dir_all(path("own/fetch")).unwrap();
+        fs::write(path("rolls/all.yml"), "metrics: [base, redis, 'redis:6380', shop, nobody]")
+            .unwrap();
+        for (file, mode) in [("shop.pl", 0o755), ("nobody.txt", 0o644), ("shopping", 0o755)] {
+            fs::write(path("own/fetch").join(file), "").unwrap();
+            fs::set_permissions(path("own/fetch").join(file), fs::Permissions::from_mode(mode))
+                .unwrap();
+        }
+        fs::write(
+            path("kurado.yml"),
+            "config: {metrics_plugin_dir: [none, own]}\n---\nservice: x\nservers:\n- {roll: all.yml, hosts: [h1, h2]}\n",
+        )
+        .unwrap();
+        let site = Site::load(&path("kurado.yml")).unwrap();
+        let definitions = Definitions::load(&site.config().metrics_plugin_dir).unwrap();
+
+        let found: Vec<String> = targets(&site, &definitions)
+            .iter()
+            .map(|target| format!("{} {}", target.host.address, target.identifier))
+            .collect();
+        assert_eq!(found, ["h1 redis", "h1 redis:6380", "h2 redis", "h2 redis:6380"]);
+
+        let way = |name| Way::of(name, &site, &definitions);
+        assert_eq!(way("base"), Way::Pushed);
+        assert_eq!(way("shop"), Way::External(path("own/fetch/shop.pl")));
+        assert_eq!(way("nobody"), Way::Unknown);
+        assert!(way("nobody").warning("nobody").unwrap().starts_with("plugin 'nobody' is neither"));
+        assert_eq!(
+            plugins(&site).into_iter().collect::<Vec<_>>(),
+            ["base", "nobody", "redis", "shop"]
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! What each plugin shows: definitions are data, one TOML file a plugin.
+//!
+//! The format is explained at the top of `plugins/base.toml`.
+
+mod condition;
+mod drawing;
+mod expression;
+mod file;
+mod meta;
+mod template;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use line_protocol::Identifier;
+
+use crate::graph::GraphDefinition;
+use condition::Condition;
+use drawing::Graph;
+use meta::{Format, Selection};
+use template::{Scope, Template};
+
+/// What is known of one plugin of a host, without history: names and values.
+pub type Meta = BTreeMap<String, String>;
+
+const BUILTIN: [(&str, &str); 2] = [
+    ("base", include_str!("../../../plugins/base.toml")),
+    ("redis", include_str!("../../../plugins/redis.toml")),
+];
+
+/// The definitions of all plugins, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions(BTreeMap<String, Arc<Definition>>);
+
+/// A fault in a definition: `file:line: what was found; what is allowed`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {message}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct DefinitionError {
+    /// The file with the fault.
+    pub file: PathBuf,
+    /// Its line, from 1, where one is known.
+    pub line: Option<u64>,
+    /// What was found, and what is allowed.
+    pub message: String,
+}
+
+impl Definitions {
+    /// Those in the folders given (`<dir>/<plugin>.toml`; the first one found wins), and the
+    /// built-in ones for the rest: `load(&[])` gives just these. A folder that is not there is as
+    /// an empty one.
+    ///
+    /// # Errors
+    /// At the first fault.
+    pub fn load(dirs: &[PathBuf]) -> Result<Self, DefinitionError> {
+        let mut definitions = BTreeMap::new();
+        for dir in dirs {
+            for (name, path) in files(dir)? {
+                if definitions.contains_key(&name) {
+                    continue;
+                }
+                let source =
+                    std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+                definitions.insert(name, Arc::new(file::parse(&path, &source)?));
+            }
+        }
+        for (name, source) in BUILTIN {
+            if !definitions.contains_key(name) {
+                let path = PathBuf::from(format!("plugins/{name}.toml"));
+                definitions.insert(name.to_owned(), Arc::new(file::parse(&path, source)?));
+            }
+        }
+        Ok(Self(definitions))
+    }
+
+    /// The definition of a plugin, by its name (`redis`, not `redis:6379`).
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Definition>)> {
+        self.0.iter().map(|(name, definition)| (name.as_str(), definition))
+    }
+}
+
+/// The definitions in a folder: names and paths, by name.
+fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, DefinitionError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(dir, &error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| unreadable(dir, &error))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(name) = name.and_then(|name| name.strip_suffix(".toml")) {
+            found.push((name.to_owned(), path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> DefinitionError {
+    DefinitionError {
+        file: path.to_owned(),
+        line: None,
+        message: format!("can not be read: {error}"),
+    }
+}
+
+/// What one plugin shows.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// Names and defaults of the identifier's arguments.
+    arguments: Vec<(String, String)>,
+    /// How meta are written, by name.
+    formats: BTreeMap<String, Format>,
+    groups: Vec<GroupRule>,
+    graphs: Vec<Graph>,
+}
+
+/// A group as a page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its heading. It may hold what an agent sent: escape it for HTML.
+    pub label: String,
+    /// Names and values as a person reads them, in order; escape them too. An entry named `warn`
+    /// says why the group is empty (`no interfaces`).
+    pub meta: Vec<(String, String)>,
+    /// Names of graphs, in order.
+    pub graphs: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct GroupRule {
+    each: Option<Each>,
+    none: Option<NothingThere>,
+    /// The first one that holds.
+    label: Vec<Alternative>,
+    when: Option<Condition>,
+    meta: Selection,
+    /// Taken away from the front of the names of meta.
+    strip: String,
+    graphs: Vec<Template>,
+}
+
+/// One group for each item of a meta that is a list with commas.
+#[derive(Debug, Clone)]
+struct Each {
+    variable: String,
+    list: Template,
+}
+
+/// What stands in place of a loop that had no item.
+#[derive(Debug, Clone)]
+struct NothingThere {
+    label: Template,
+    warn: String,
+}
+
+#[derive(Debug, Clone)]
+struct Alternative {
+    text: Template,
+    when: Option<Condition>,
+}
+
+impl Definition {
+    /// The groups for an identifier and its meta, in order.
+    #[must_use]
+    pub fn groups(&self, identifier: &Identifier, meta: &Meta) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for rule in &self.groups {
+            let scope = self.scope(identifier, meta);
+            let Some(each) = &rule.each else {
+                groups.extend(self.group(rule, &scope));
+                continue;
+            };
+            let list = scope.meta(&each.list.fill(&scope));
+            let mut items = list.split(',').map(str::trim).filter(|item| is_item(item)).peekable();
+            if items.peek().is_none()
+                && let Some(none) = &rule.none
+            {
+                groups.push(Group {
+                    label: none.label.fill(&scope),
+                    meta: vec![("warn".to_owned(), none.warn.clone())],
+                    graphs: Vec::new(),
+                });
+            }
+            for item in items {
+                let mut scope = self.scope(identifier, meta);
+                scope.variables.push((each.variable.clone(), item.to_owned()));
+                groups.extend(self.group(rule, &scope));
+            }
+        }
+        groups
+    }
+
+    /// What the graph of that name draws; `None` where the plugin has no such graph. Graphs of
+    /// devices are found by their names, so that they can be drawn when the meta have expired.
+    #[must_use]
+    pub fn graph(
+        &self,
+        identifier: &Identifier,
+        graph: &str,
+        meta: &Meta,
+    ) -> Option<GraphDefinition> {
+        let (graph, item) = self.find(graph)?;
+        let mut scope = self.scope(identifier, meta);
+        scope.variables.extend(item);
+        Some(graph.definition(&scope))
+    }
+
+    /// The graph of that name, and the loop's variable with its value.
+    fn find(&self, name: &str) -> Option<(&Graph, Option<(String, String)>)> {
+        if let Some(graph) = self.graphs.iter().find(|graph| graph.name.literal() == Some(name)) {
+            return Some((graph, None));
+        }
+        self.graphs
+            .iter()
+            .filter_map(|graph| {
+                let (before, variable, behind) = graph.name.around_variable()?;
+                let item = name.strip_prefix(before)?.strip_suffix(behind)?;
+                let value = (variable.to_owned(), item.to_owned());
+                is_item(item).then_some((before.len(), graph, value))
+            })
+            // `disk-io-count-{device}` rather than `disk-{device}`.
+            .max_by_key(|(specific, ..)| *specific)
+            .map(|(_, graph, value)| (graph, Some(value)))
+    }
+
+    fn scope<'a>(&self, identifier: &Identifier, meta: &'a Meta) -> Scope<'a> {
+        let variables = self.arguments.iter().enumerate().map(|(index, (name, default))| {
+            let value = identifier.argument(index).unwrap_or(default);
+            (name.clone(), value.to_owned())
+        });
+        Scope { variables: variables.collect(), meta }
+    }
+
+    fn group(&self, rule: &GroupRule, scope: &Scope<'_>) -> Option<Group> {
+        let holds = |when: &Option<Condition>| when.as_ref().is_none_or(|when| when.holds(scope));
+        if !holds(&rule.when) {
+            return None;
+        }
+        let label = rule.label.iter().find(|alternative| holds(&alternative.when))?;
+        let mut meta: Vec<(String, String)> = rule
+            .meta
+            .of(scope.meta)
+            .map(|(name, value)| {
+                let shown = name.strip_prefix(rule.strip.as_str()).unwrap_or(name);
+                let value = match self.formats.get(name) {
+                    Some(format) => format.text(value),
+                    None => value.to_owned(),
+                };
+                (shown.to_owned(), value)
+            })
+            .collect();
+        meta::sort(&mut meta);
+        let graphs = rule
+            .graphs
+            .iter()
+            .map(|name| name.fill(scope))
+            .filter(|name| self.find(name).is_some_and(|(graph, _)| holds(&graph.when)));
+        Some(Group { label: label.text.fill(scope), graphs: graphs.collect(), meta })
+    }
+}
+
+/// Whether a text may be an item of a list that graphs are made for: it stands in names of graphs
+/// and keys, so it must be a word.
+fn is_item(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 128
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.~@+/".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! YAML as a tree that knows its lines and how each scalar was spelled, so that a fault can be
+//! named where it stands, and `1.10` or `0123` stay what the user wrote.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as Json;
+use serde_saphyr::{Location, Spanned};
+
+use crate::error::SiteError;
+
+/// A value in a YAML file.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// Where it begins, from 1.
+    pub line: u64,
+    pub value: Value,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Null,
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A text, number or boolean.
+#[derive(Debug, Clone)]
+pub(crate) struct Scalar {
+    /// As spelled, without quotes.
+    pub text: String,
+    json: Json,
+}
+
+/// A mapping's key.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub line: u64,
+    pub name: String,
+}
+
+/// Reads all documents of a file; empty ones are left out.
+pub(crate) fn read(file: &Path) -> Result<Vec<Node>, SiteError> {
+    let source = std::fs::read_to_string(file)
+        .map_err(|error| SiteError::new(file, None, format!("can not be read: {error}")))?;
+    parse(file, &source)
+}
+
+pub(crate) fn parse(file: &Path, source: &str) -> Result<Vec<Node>, SiteError> {
+    let options = serde_saphyr::options! {
+        // The operator's own file: five thousand hosts are no attack.
+        budget: None,
+        // `yes` and `no` are texts, as they were to the parser that existing files were written for.
+        strict_booleans: true,
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
+        with_snippet: false,
+    };
+    let documents: Vec<Raw> =
+        serde_saphyr::from_multiple_with_options(source, options).map_err(|error| {
+            let line = error.location().map(|location| location.line());
+            let message = format!("is not YAML that can be read: {}", error.without_snippet());
+            SiteError::new(file, line, message)
+        })?;
+    Ok(documents.into_iter().map(|raw| raw.spelled(source)).collect())
+}
+
+impl Node {
+    /// What it is, in the words of an error.
+    fn found(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".to_owned(),
+            Value::Scalar(scalar) => format!("'{}'", scalar.text),
+            Value::List(items) => format!("a list of {}", items.len()),
+            Value::Map(entries) => match entries.first() {
+                Some((key, _)) => format!("a mapping that begins with '{}:'", key.name),
+                None => "an empty mapping".to_owned(),
+            },
+        }
+    }
+
+    /// The text of a scalar; `what` names the setting in the error.
+    pub(crate) fn text(&self, file: &Path, what: &str) -> Result<&str, SiteError> {
+        match &self.value {
+            Value::Scalar(scalar) => Ok(&scalar.text),
+            _ => Err(self.fault(file, what, "a text")),
+        }
+    }
+
+    /// The items of a list; none where nothing stands.
+    pub(crate) fn items(&self, file: &Path, what: &str) -> Result<&[Self], SiteError> {
+        match &self.value {
+            Value::Null => Ok(&[]),
+            Value::List(items) => Ok(items),
+            _ => Err(self.fault(file, what, "a list")),
+        }
+    }
+
+    /// The entries of a mapping; none where nothing stands.
+    pub(crate) fn entries(&self, file: &Path, what: &str) -> Result<&[(Key, Self)], SiteError> {
+        match &self.value {
+            Value::Null => Ok(&[]),
+            Value::Map(entries) => Ok(entries),
+            _ => Err(self.fault(file, what, "a mapping")),
+        }
+    }
+
+    /// The error that `what` is not what it must be.
+    pub(crate) fn fault(&self, file: &Path, what: &str, allowed: &str) -> SiteError {
+        let message = format!("{what} is {}; it must be {allowed}", self.found());
+        SiteError::new(file, Some(self.line), message)
+    }
+
+    /// As JSON, for what only plugins understand.
+    pub(crate) fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Scalar(scalar) => scalar.json.clone(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => {
+                entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect()
+            }
+        }
+    }
+}
+
+/// What serde sees: typed scalars, and where they stood.
+struct Raw(Spanned<RawValue>);
+
+enum RawValue {
+    Null,
+    Text(String),
+    /// A number or boolean: its spelling is looked up in the source.
+    Typed(Json),
+    List(Vec<Raw>),
+    Map(Vec<(Spanned<String>, Raw)>),
+}
+
+impl Raw {
+    fn spelled(self, source: &str) -> Node {
+        let Spanned { value, referenced, defined } = self.0;
+        let value = match value {
+            RawValue::Null => Value::Null,
+            RawValue::Text(text) => {
+                Value::Scalar(Scalar { json: Json::String(text.clone()), text })
+            }
+            RawValue::Typed(json) => {
+                let text = spelling(&defined, source).unwrap_or_else(|| json.to_string());
+                // JSON would turn 0123 into 123 and 1.10 into 1.1: such stay texts.
+                let as_json = json.to_string();
+                let json = if as_json == text { json } else { Json::String(text.clone()) };
+                Value::Scalar(Scalar { text, json })
+            }
+            RawValue::List(items) => {
+                Value::List(items.into_iter().map(|item| item.spelled(source)).collect())
+            }
+            RawValue::Map(entries) => Value::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, raw)| {
+                        let line = key.referenced.line();
+                        (Key { line, name: key.value }, raw.spelled(source))
+                    })
+                    .collect(),
+            ),
+        };
+        Node { line: referenced.line(), value }
+    }
+}
+
+fn spelling(location: &Location, source: &str) -> Option<String> {
+    let start = usize::try_from(location.span().byte_offset()?).ok()?;
+    let len = usize::try_from(location.span().byte_len()?).ok()?;
+    Some(source.get(start..start + len)?.trim().to_owned())
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spanned::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = RawValue;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a text, a number, a list or a mapping")
+    }
+
+    fn visit_unit<E>(self) -> Result<RawValue, E> {
+        Ok(RawValue::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<RawValue, E> {
+        Ok(RawValue::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawValue, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<RawValue, E> {
+        Ok(RawValue::Typed(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<RawValue, E> {
+        Ok(RawValue::Typed(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<RawValue, E> {
+        Ok(RawValue::Typed(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<RawValue, E> {
+        Ok(RawValue::Typed(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<RawValue, E> {
+        Ok(RawValue::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RawValue, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(RawValue::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<RawValue, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(RawValue::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(source: &str) -> Node {
+        parse(Path::new("x.yml"), source).unwrap().remove(0)
+    }
+
+    #[test]
+    fn scalars_keep_their_spelling_and_plain_numbers_stay_numbers() {
+        let json = one(
+            "{a: 0123, b: 1.10, c: 3306, d: true, e: yes, f: '7', g: 0x10, h: 1e5, i: ~, j: .inf}",
+        )
+        .to_json();
+        assert_eq!(
+            json,
+            serde_json::json!({"a": "0123", "b": "1.10", "c": 3306, "d": true, "e": "yes",
+                "f": "7", "g": "0x10", "h": "1e5", "i": null, "j": ".inf"})
+        );
+    }
+
+    #[test]
+    fn nodes_and_keys_know_their_lines() {
+        let node = one("# head\na:\n  - x\n  - 5\nb: y\n");
+        let Value::Map(entries) = &node.value else { panic!() };
+        assert_eq!(entries[1].0.line, 5);
+        let Value::List(items) = &entries[0].1.value else { panic!() };
+        assert_eq!((items[0].line, items[1].line), (3, 4));
+    }
+
+    #[test]
+    fn a_value_reused_by_alias_or_merge_is_spelled_as_at_its_anchor() {
+        let json = one("base: &b {port: 0123}\nuse: *b\nmore: {<<: *b, x: 1}").to_json();
+        assert_eq!(json["use"]["port"], "0123");
+        assert_eq!(json["more"], serde_json::json!({"port": "0123", "x": 1}));
+    }
+
+    #[test]
+    fn a_syntax_fault_names_its_line() {
+        let error = parse(Path::new("x.yml"), "a: 1\nb: [1\n").unwrap_err();
+        assert!(error.line.is_some(), "{error}");
+        assert!(error.to_string().starts_with("x.yml:"), "{error}");
+    }
+}
