@@ -2,86 +2,22 @@
 //! older servers read.
 
 use std::io::Read;
-use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use test_redis::{RedisServer, eventually, free_port};
 
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// A redis-server on a port of its own; killed when dropped.
-struct Redis {
-    process: Child,
-    _directory: TempDir,
-    port: u16,
+/// Where a server listens, as `--mq` takes it.
+fn address(redis: &RedisServer) -> String {
+    format!("127.0.0.1:{}", redis.port())
 }
 
-impl Redis {
-    fn start(arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", ""])
-            .arg("--dir")
-            .arg(directory.path())
-            .args(arguments)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server must be installed");
-        let redis = Self { process, _directory: directory, port };
-        redis.wait_until_up();
-        redis
-    }
-
-    fn wait_until_up(&self) {
-        let deadline = Instant::now() + LIMIT;
-        while !self.cli(&["PING"]).contains("PONG") && !self.cli(&["PING"]).contains("NOAUTH") {
-            assert!(Instant::now() < deadline, "redis-server does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    fn cli(&self, arguments: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-p", &self.port.to_string(), "--raw"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// The payloads in the list, once there are so many.
-    fn payloads(&self, count: usize, cli_arguments: &[&str]) -> String {
-        let deadline = Instant::now() + LIMIT;
-        let with = |command: &[&str]| self.cli(&[cli_arguments, command].concat());
-        while with(&["LLEN", "kurado-update"]).trim() != count.to_string() {
-            assert!(
-                Instant::now() < deadline,
-                "{} of {count} payloads came",
-                with(&["LLEN", "kurado-update"]).trim()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        with(&["LRANGE", "kurado-update", "0", "-1"])
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// The first payload in the list of a server, once there is one.
+fn first_payload(redis: &RedisServer) -> String {
+    eventually("a payload", || {
+        let payload = redis.cli(&["LINDEX", "kurado-update", "0"]);
+        (!payload.trim().is_empty()).then_some(payload)
+    })
 }
 
 fn agent() -> Command {
@@ -102,14 +38,7 @@ impl Running {
     fn stop(mut self) -> (std::process::ExitStatus, String) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").arg(pid).status().unwrap().success());
-        let deadline = Instant::now() + LIMIT;
-        let status = loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "the agent does not stop");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let status = eventually("the agent's end", || self.0.try_wait().unwrap());
         let mut log = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         (status, log)
@@ -136,20 +65,20 @@ fn text(output: &Output) -> &str {
 
 #[test]
 fn the_first_payload_comes_at_once_and_falls_back_to_the_list() {
-    let redis = Redis::start(&[]);
+    let redis = RedisServer::start(&[]);
     let directory = tempfile::tempdir().unwrap();
     let pidfile = directory.path().join("agent.pid");
     let conf_d = conf_d("process", r"printf 'fork.derive\t39234\n'");
     let running = Running::start(
         agent()
-            .args(["--self-ip", "10.0.0.1", "--mq", &redis.address()])
+            .args(["--self-ip", "10.0.0.1", "--mq", &address(&redis)])
             .arg("--pidfile")
             .arg(&pidfile)
             .arg("--conf-d")
             .arg(conf_d.path()),
     );
 
-    let payload = redis.payloads(1, &[]);
+    let payload = first_payload(&redis);
     let pid = std::fs::read_to_string(&pidfile).unwrap();
     assert_eq!(pid.trim(), running.0.id().to_string());
     assert!(payload.contains("10.0.0.1\tbase.metrics.loadavg-1.gauge\t"), "{payload}");
@@ -167,16 +96,16 @@ fn the_first_payload_comes_at_once_and_falls_back_to_the_list() {
 
 #[test]
 fn a_password_comes_from_the_environment_and_a_wrong_one_is_told() {
-    let redis = Redis::start(&["--requirepass", "opensesame"]);
+    let redis = RedisServer::start(&["--requirepass", "opensesame"]);
     let good = Running::start(
-        agent().args(["--mq", &redis.address()]).env("KURADO_PASSWORD", "opensesame"),
+        agent().args(["--mq", &address(&redis)]).env("KURADO_PASSWORD", "opensesame"),
     );
-    let payload = redis.payloads(1, &["-a", "opensesame", "--no-auth-warning"]);
+    let payload = first_payload(&redis);
     assert!(payload.starts_with("base.metrics."), "{payload}");
     drop(good);
 
     let mut bad =
-        Running::start(agent().args(["--mq", &redis.address()]).env("KURADO_PASSWORD", "letmein"));
+        Running::start(agent().args(["--mq", &address(&redis)]).env("KURADO_PASSWORD", "letmein"));
     let log = read_until(&mut bad, "AUTH refused: WRONGPASS");
     assert!(!log.contains("letmein"), "{log}");
 }

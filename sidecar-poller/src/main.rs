@@ -10,8 +10,6 @@ mod connection;
 mod fetch;
 mod poll;
 mod push;
-#[cfg(test)]
-mod redis_server;
 mod targets;
 
 use std::io::IsTerminal;

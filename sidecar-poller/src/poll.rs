@@ -119,12 +119,12 @@ fn until_next_minute(now: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::fetch::Fetcher;
-    use crate::redis_server::{RedisServer, free_port};
     use line_protocol::Identifier;
     use serde_json::Map;
     use site::{Host, Roll};
     use std::net::TcpListener;
     use std::sync::atomic::AtomicBool;
+    use test_redis::{RedisServer, free_port};
 
     fn target(port: u16) -> Arc<Target> {
         let roll =
@@ -158,7 +158,7 @@ mod tests {
         let server = RedisServer::start(&[]);
         let buffer = Arc::new(Buffer::default());
         let dead = free_port();
-        let targets = vec![target(server.port), target(dead)];
+        let targets = vec![target(server.port()), target(dead)];
         let mut poller = Poller::new(targets, 1, Arc::clone(&buffer));
         assert_eq!(poller.tick(), 0);
         while poller.running.join_next().await.is_some() {}
@@ -167,7 +167,8 @@ mod tests {
             line_protocol::parse_line(line.as_bytes()).unwrap();
         }
         assert!(
-            lines.contains(&format!("127.0.0.1\tredis%3A{}.metrics.keys.gauge\t0\t", server.port))
+            lines
+                .contains(&format!("127.0.0.1\tredis%3A{}.metrics.keys.gauge\t0\t", server.port()))
         );
         assert!(lines.contains(&format!(
             "127.0.0.1\tredis%3A{dead}.warn.command\tport {dead}: connection refused\t"

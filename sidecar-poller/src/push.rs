@@ -308,9 +308,9 @@ fn name(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis_server::{RedisServer, free_port, module};
     use std::net::TcpListener;
     use std::sync::Arc;
+    use test_redis::{RedisServer, load_module};
 
     fn buffer(max_bytes: usize, reports: &[&str]) -> Buffer {
         let buffer = Buffer::with_max_bytes(max_bytes);
@@ -378,12 +378,9 @@ mod tests {
         task.await.unwrap();
     }
 
-    fn with_module(port: u16) -> Option<RedisServer> {
-        let Some(module) = module() else {
-            eprintln!("skipped: there is no target/release/libkurado.so");
-            return None;
-        };
-        Some(RedisServer::start_on(port, &["--loadmodule", module.to_str().unwrap()]))
+    fn with_module(port: u16) -> RedisServer {
+        let [load, module] = load_module();
+        RedisServer::start_on(port, &[&load, &module])
     }
 
     #[tokio::test]
@@ -394,16 +391,12 @@ mod tests {
             server.cli(&["INFO", "commandstats"]).contains("rejected_calls")
                 || server.cli(&["INFO", "errorstats"]).contains("errorstat_ERR")
         };
-        run_until(server.port, Arc::clone(&buffer), calls).await;
+        run_until(server.port(), Arc::clone(&buffer), calls).await;
         assert_eq!(buffer.take(), ["h\tredis.metrics.a\t1\t5\n"]);
     }
 
     #[tokio::test]
     async fn lines_wait_while_redis_is_away_and_arrive_when_it_comes() {
-        if module().is_none() {
-            eprintln!("skipped: there is no target/release/libkurado.so");
-            return;
-        }
         // Hangs up on the first push.
         let dying = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = dying.local_addr().unwrap().port();
@@ -418,7 +411,7 @@ mod tests {
             Pusher::new(("127.0.0.1", port), None).run(&running, stopped).await;
         });
         hung_up.await.unwrap();
-        let server = with_module(port).unwrap();
+        let server = with_module(port);
         let arrived = async {
             while !server.cli(&["KURADO.SERIES", "10.0.0.1"]).contains("keys.gauge") {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -432,13 +425,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_report_past_a_bound_is_dropped_and_the_others_arrive() {
-        let Some(server) = with_module(free_port()) else { return };
+        let server = RedisServer::start_with_module(&[]);
         server.cli(&["CONFIG", "SET", "kurado.max-hosts", "2"]);
         let report = |host: &str| format!("{host}\tredis.metrics.keys.gauge\t1\t1700000000\n");
         let reports = ["h1", "h2", "h3"].map(report);
         let reports: Vec<&str> = reports.iter().map(String::as_str).collect();
         let buffer = Arc::new(buffer(usize::MAX, &reports));
-        run_until(server.port, Arc::clone(&buffer), async || buffer.lock().reports.is_empty())
+        run_until(server.port(), Arc::clone(&buffer), async || buffer.lock().reports.is_empty())
             .await;
         let hosts = server.cli(&["KURADO.HOSTS"]);
         assert!(hosts.contains("h1") && hosts.contains("h2") && !hosts.contains("h3"), "{hosts}");

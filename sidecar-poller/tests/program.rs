@@ -1,14 +1,11 @@
 //! The program as a user runs it: flags, exit codes, signals.
 
-#[path = "../src/redis_server.rs"]
-mod redis_server;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use redis_server::{RedisServer, free_port, module};
 use tempfile::TempDir;
+use test_redis::{RedisServer, free_port};
 
 /// A folder with `kurado.yml` for this Redis, and one host whose roll has these plugins.
 fn site(redis: u16, plugins: &str) -> TempDir {
@@ -63,8 +60,8 @@ fn a_fault_in_a_definition_is_found_too() {
 #[test]
 fn fetch_prints_the_lines_or_the_reason() {
     let server = RedisServer::start(&[]);
-    let dir = site(server.port, "base");
-    let identifier = format!("redis:{}", server.port);
+    let dir = site(server.port(), "base");
+    let identifier = format!("redis:{}", server.port());
     let fetch = |identifier: &str| {
         poller(dir.path()).args(["fetch", "127.0.0.1", identifier]).output().unwrap()
     };
@@ -82,14 +79,10 @@ fn fetch_prints_the_lines_or_the_reason() {
 
 #[test]
 fn it_fetches_at_start_and_ends_cleanly_when_told_to() {
-    let Some(module) = module() else {
-        eprintln!("skipped: there is no target/release/libkurado.so");
-        return;
-    };
-    let server = RedisServer::start(&["--loadmodule", module.to_str().unwrap()]);
-    let dir = site(server.port, &format!("base, 'redis:{}'", server.port));
+    let server = RedisServer::start_with_module(&[]);
+    let dir = site(server.port(), &format!("base, 'redis:{}'", server.port()));
     let mut child = poller(dir.path()).stderr(Stdio::null()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !server.cli(&["KURADO.SERIES", "127.0.0.1"]).contains("used_memory.gauge") {
         assert!(Instant::now() < deadline, "nothing arrived");
         std::thread::sleep(Duration::from_millis(50));

@@ -65,17 +65,15 @@ fn pending_points_meta_and_series_survive_each_way_of_saving() {
         let series: Value = server.run("KURADO.SERIES 10.0.0.1");
         // Writing is kept from taking the points by an operator's stop file.
         std::fs::write(server.path().join("data/stop"), "").unwrap();
-        crate::process::eventually("the pause", || {
-            (server.info("writing_paused") == 1).then_some(())
-        });
+        test_redis::eventually("the pause", || (server.info("writing_paused") == 1).then_some(()));
         match save {
             "SHUTDOWN-RDB" => {
-                server.shutdown(&["SAVE"]);
+                server.shutdown("SAVE");
                 server.start_again();
             }
             "BGREWRITEAOF" => {
                 server.run::<Value>("BGREWRITEAOF");
-                crate::process::eventually("the rewrite", || {
+                test_redis::eventually("the rewrite", || {
                     let info: String = server.run("INFO persistence");
                     let ended = info.contains("aof_rewrite_in_progress:0")
                         && info.contains("aof_rewrite_scheduled:0")
@@ -92,7 +90,7 @@ fn pending_points_meta_and_series_survive_each_way_of_saving() {
         let meta: Vec<String> = server.run("KURADO.META GET 10.0.0.1 base traffic-interfaces");
         assert_eq!(meta, ["traffic-interfaces", "eth0"], "{options:?} {save}");
         std::fs::remove_file(server.path().join("data/stop")).unwrap();
-        crate::process::eventually("the end of the pause", || {
+        test_redis::eventually("the end of the pause", || {
             (server.info("writing_paused") == 0).then_some(())
         });
         server.flush();
@@ -106,7 +104,7 @@ fn pending_points_meta_and_series_survive_each_way_of_saving() {
 fn shutdown_writes_what_waits_even_where_nothing_is_saved() {
     let mut server = Server::start(&[]);
     server.push(&sample::with_address("10.0.0.1"));
-    server.shutdown(&["NOSAVE"]);
+    server.shutdown("NOSAVE");
     let file = server.file("10.0.0.1", "base", "memory-free.gauge");
     assert_eq!(last_update(&file).0, sample::TIME);
     assert!(server.log().contains("all points are written to their files"), "{}", server.log());

@@ -1,12 +1,11 @@
 //! Loading the module: bare, with settings, with bad settings.
 
 use std::fs;
-use std::process::Stdio;
 
 use redis::Value;
 
-use crate::process::{Running, built, eventually, free_port};
-use crate::server::{Server, command, pairs};
+use crate::server::{Server, pairs};
+use test_redis::{Running, built, command, eventually, free_port, load_module, log_of};
 
 /// Starts a server that must not come up, and gives its log.
 fn refused(options: &[&str]) -> String {
@@ -16,11 +15,11 @@ fn refused(options: &[&str]) -> String {
 
 fn refused_in(directory: &std::path::Path, options: &[&str]) -> String {
     let mut command = command(directory);
-    command.args(["--port", &free_port().to_string()]).args(options);
-    let mut process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    command.args(["--port", &free_port().to_string()]).args(load_module()).args(options);
+    let mut process = Running::start(&mut command);
     let status = eventually("the end of redis-server", || process.0.try_wait().unwrap());
     assert!(!status.success());
-    fs::read_to_string(directory.join("redis.log")).unwrap()
+    fs::read_to_string(log_of(directory)).unwrap()
 }
 
 #[test]
@@ -82,13 +81,7 @@ fn settings_out_of_bounds_refuse_to_load_and_to_change() {
 
 #[test]
 fn an_argument_of_the_module_is_refused_with_the_right_way() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut command = command(directory.path());
-    command.args(["data-dir", "/x", "--port", &free_port().to_string()]);
-    let mut process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    let status = eventually("the end of redis-server", || process.0.try_wait().unwrap());
-    assert!(!status.success());
-    let log = fs::read_to_string(directory.path().join("redis.log")).unwrap();
+    let log = refused(&["data-dir", "/x"]);
     assert!(log.contains("was given 'data-dir'; write settings as kurado.NAME VALUE"), "{log}");
 }
 

@@ -5,7 +5,6 @@ mod bounds;
 mod commands;
 mod durability;
 mod loading;
-mod process;
 mod replication;
 mod rrdtool;
 mod sample;

@@ -2,10 +2,10 @@
 
 use redis::Value;
 
-use crate::process::eventually;
 use crate::rrdtool::last_update;
 use crate::sample;
 use crate::server::Server;
+use test_redis::eventually;
 
 #[test]
 fn a_replica_has_the_points_writes_its_own_files_and_serves_when_promoted() {

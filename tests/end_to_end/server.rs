@@ -1,21 +1,27 @@
-//! A redis-server with the module, in a directory of its own.
+//! What tests ask of a redis-server with the module.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::{Connection, FromRedisValue, Value};
-use tempfile::TempDir;
+use test_redis::{RedisServer, eventually};
 
-use crate::process::{Running, built, eventually, free_port};
+/// One server with the module.
+pub struct Server(RedisServer);
 
-/// One server. It ends with the test; [`Server::kill`] ends it as a power cut would.
-pub struct Server {
-    directory: TempDir,
-    options: Vec<String>,
-    port: u16,
-    process: Option<Running>,
+impl Deref for Server {
+    type Target = RedisServer;
+
+    fn deref(&self) -> &RedisServer {
+        &self.0
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut RedisServer {
+        &mut self.0
+    }
 }
 
 /// What PUSH and META SET reply.
@@ -29,85 +35,12 @@ pub struct Pushed {
 impl Server {
     /// Starts a server with the module and these options (`--name value`).
     pub fn start(options: &[&str]) -> Self {
-        let module = built("libkurado.so");
-        let load = ["--loadmodule", module.to_str().expect("path is text")];
-        Self::bare(&[&load[..], options].concat())
+        Self(RedisServer::start_with_module(options))
     }
 
     /// Starts a server without the module.
     pub fn bare(options: &[&str]) -> Self {
-        let mut server = Self {
-            directory: tempfile::tempdir().expect("a directory"),
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
-            port: 0,
-            process: None,
-        };
-        server.start_again();
-        server
-    }
-
-    /// Starts the server anew on the files that it left.
-    pub fn start_again(&mut self) {
-        // Between finding a free port and using it another process may take it: try another.
-        self.port = eventually("a start of redis-server", || {
-            let port = free_port();
-            self.process = Some(Running::start(&mut self.command(port)));
-            let log = self.log_path();
-            let _ = fs::remove_file(&log);
-            let started = eventually("redis-server", || {
-                let process = &mut self.process.as_mut()?.0;
-                if process.try_wait().expect("its state").is_some() {
-                    return Some(false);
-                }
-                let ready = connection(port).is_some_and(|mut connection| {
-                    redis::cmd("PING").query::<String>(&mut connection).is_ok()
-                });
-                ready.then_some(true)
-            });
-            if !started {
-                let log = fs::read_to_string(&log).unwrap_or_default();
-                assert!(log.contains("Address already in use"), "redis-server ended:\n{log}");
-            }
-            started.then_some(port)
-        });
-    }
-
-    fn command(&self, port: u16) -> Command {
-        let mut command = bare_command(self.path());
-        command.args(["--port", &port.to_string()]).args(&self.options);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    /// Ends the server at once, without any warning.
-    pub fn kill(&mut self) {
-        self.process = None;
-    }
-
-    /// Ends the server as an operator does.
-    pub fn shutdown(&mut self, how: &[&str]) {
-        // The connection breaks instead of a reply.
-        let _ = redis::cmd("SHUTDOWN").arg(how).query::<()>(&mut self.connect());
-        let mut process = self.process.take().expect("it runs");
-        process.0.wait().expect("its end");
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Redis's own directory.
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.path().join("redis.log")
-    }
-
-    /// What the server wrote to its log since its last start.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
+        Self(RedisServer::start(options))
     }
 
     /// The RRD file of a series.
@@ -116,7 +49,9 @@ impl Server {
     }
 
     pub fn connect(&self) -> Connection {
-        eventually("a connection", || connection(self.port))
+        eventually("a connection", || {
+            redis::Client::open(("127.0.0.1", self.port())).ok()?.get_connection().ok()
+        })
     }
 
     /// Runs a command whose words have no blanks.
@@ -176,30 +111,6 @@ impl Pushed {
     pub fn from_reply((accepted, rejected, reasons): (usize, usize, Vec<String>)) -> Self {
         Self { accepted, rejected, reasons }
     }
-}
-
-/// A redis-server in a directory with the module; its own options may follow.
-pub fn command(directory: &Path) -> Command {
-    let mut command = bare_command(directory);
-    command.arg("--loadmodule").arg(built("libkurado.so"));
-    command
-}
-
-fn bare_command(directory: &Path) -> Command {
-    let mut command = Command::new("redis-server");
-    command.arg("--dir").arg(directory).arg("--logfile").arg(directory.join("redis.log")).args([
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--enable-debug-command",
-        "yes",
-    ]);
-    command
-}
-
-fn connection(port: u16) -> Option<Connection> {
-    redis::Client::open(("127.0.0.1", port)).ok()?.get_connection().ok()
 }
 
 /// Seconds since 1970.

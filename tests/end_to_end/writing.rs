@@ -4,10 +4,10 @@ use std::fs;
 
 use redis::Value;
 
-use crate::process::eventually;
 use crate::rrdtool::last_update;
 use crate::sample;
 use crate::server::{Server, field, pairs, text};
+use test_redis::eventually;
 
 #[test]
 fn points_are_written_when_their_delay_has_passed() {

@@ -167,9 +167,9 @@ fn failure(error: &RedisError, port: u16, has_password: bool) -> String {
 mod tests {
     use super::*;
     use crate::fetch::Fetcher;
-    use crate::redis_server::{RedisServer, free_port};
     use line_protocol::Identifier;
     use std::net::TcpListener;
+    use test_redis::{RedisServer, free_port};
 
     async fn fetched(port: u16, config: Json) -> Result<BTreeMap<String, String>, FetchError> {
         let identifier = Identifier::parse(&format!("redis:{port}")).unwrap();
@@ -194,7 +194,7 @@ mod tests {
         for (database, key) in [("0", "a"), ("0", "b"), ("3", "c")] {
             server.cli(&["-n", database, "SET", key, "1"]);
         }
-        let report = fetched(server.port, none()).await.unwrap();
+        let report = fetched(server.port(), none()).await.unwrap();
         let info = server.cli(&["INFO"]);
         let info = fields(&info);
 
@@ -235,31 +235,31 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_keys_has_0_keys() {
         let server = RedisServer::start(&[]);
-        assert_eq!(fetched(server.port, none()).await.unwrap()["keys.gauge"], "0");
+        assert_eq!(fetched(server.port(), none()).await.unwrap()["keys.gauge"], "0");
     }
 
     #[tokio::test]
     async fn a_password_is_taken_from_metrics_config() {
         let server = RedisServer::start(&["--requirepass", "0123"]);
-        let error = fetched(server.port, none()).await.unwrap_err().to_string();
+        let error = fetched(server.port(), none()).await.unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
                 "port {}: NOAUTH Authentication required.; set its password in metrics_config, Redis: {{password: …}}",
-                server.port
+                server.port()
             )
         );
         let wrong = serde_json::json!({"Redis": {"password": "x"}});
-        let error = fetched(server.port, wrong).await.unwrap_err().to_string();
+        let error = fetched(server.port(), wrong).await.unwrap_err().to_string();
         assert!(error.contains("WRONGPASS"), "{error}");
         for name in ["Redis", "REDIS", "redis"] {
             let config = serde_json::json!({name: {"password": "0123"}});
-            assert!(fetched(server.port, config).await.is_ok());
+            assert!(fetched(server.port(), config).await.is_ok());
         }
         // A server without a password among those that have one.
         let open = RedisServer::start(&[]);
         let config = serde_json::json!({"Redis": {"password": "0123"}});
-        assert!(fetched(open.port, config).await.is_ok());
+        assert!(fetched(open.port(), config).await.is_ok());
     }
 
     #[tokio::test]
@@ -267,7 +267,7 @@ mod tests {
         let server = RedisServer::start(&[]);
         server.cli(&["ACL", "SETUSER", "watch", "on", ">pw", "+info", "+auth"]);
         let config = serde_json::json!({"Redis": {"user": "watch", "password": "pw"}});
-        let report = fetched(server.port, config).await.unwrap();
+        let report = fetched(server.port(), config).await.unwrap();
         assert_eq!(report["slowlog.gauge"], "0");
         assert_eq!(report["meta role"], "master");
         assert!(!report.contains_key("meta maxmemory"));
