@@ -1,2 +1,114 @@
-//! Placeholder.
-fn main() {}
+//! `kurado-web`: the pages, the graphs and the JSON of Kurado.
+
+mod app;
+mod assets;
+mod error;
+mod files;
+mod graph;
+mod host_state;
+mod links;
+mod pages;
+mod parameters;
+mod redis_client;
+mod server;
+mod status;
+mod term;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A picture that takes longer is given up.
+const PICTURE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Pictures that are kept in memory take so much at most, in bytes.
+const KEPT_PICTURES: usize = 64 << 20;
+
+/// Shows the graphs and the status of the hosts in kurado.yml.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Flags {
+    /// The configuration file.
+    #[arg(short, long, default_value = "kurado.yml")]
+    config: PathBuf,
+    /// Where to listen. Whoever reaches it sees everything: beyond this machine, put a reverse
+    /// proxy with access control before it.
+    #[arg(long, default_value = "127.0.0.1:5434")]
+    listen: SocketAddr,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Draws what standard input asks for; the web starts this itself.
+    #[command(name = graph::pool::SUBCOMMAND, hide = true)]
+    RenderWorker,
+}
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    let outcome = match flags.command {
+        Some(Command::RenderWorker) => graph::worker::run().map_err(Into::into),
+        None => run(&flags.config, flags.listen),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kurado-web: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let site = site::Site::load(config)?;
+    for warning in site.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let definitions = site::Definitions::load(&site.config().metrics_plugin_dir)?;
+    // One a core; the setting may ask for fewer, while more would only contend.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = site.config().web_worker.clamp(1, cores);
+    // Not by its path: there may be another version by now when a worker is replaced.
+    let program = PathBuf::from("/proc/self/exe");
+    let pool = graph::pool::Pool::start(program, workers, PICTURE_LIMIT);
+    let pictures = graph::pictures::Pictures::new(pool, KEPT_PICTURES);
+    let zone = jiff::tz::TimeZone::system();
+    let app = Arc::new(app::App::new(site, definitions, pictures, zone)?);
+    // Learned now, so that graphs are drawn even if Redis goes away before the first one.
+    let first = Arc::clone(&app);
+    tokio::spawn(async move { first.data_dir().await });
+
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("can't listen on {listen}: {error}"))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tracing::info!("listening on http://{}/", listener.local_addr()?);
+    server::serve(listener, app::router(app), async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+    .await;
+    tracing::info!("stopped");
+    Ok(())
+}

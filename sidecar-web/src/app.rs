@@ -1,0 +1,182 @@
+//! What all pages share, and the table of routes.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use jiff::tz::TimeZone;
+use site::{Definitions, Host, Site};
+
+use crate::error::PageError;
+use crate::graph::pictures::Pictures;
+use crate::host_state::HostState;
+use crate::parameters::quoted;
+use crate::redis_client::{RedisAway, RedisClient};
+use crate::{assets, pages};
+
+/// Only our own files may be loaded, and nothing written into a page is ever run.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; \
+    script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+    frame-ancestors 'self'";
+
+/// Redis is asked again where its files are after so long: it may have been started anew elsewhere.
+const DATA_DIR_HOLDS: Duration = Duration::from_secs(60);
+
+/// What all pages share.
+pub struct App {
+    /// The configuration.
+    pub site: Site,
+    /// What each plugin shows.
+    pub definitions: Definitions,
+    /// The way to Redis.
+    pub redis: RedisClient,
+    /// The pictures of graphs.
+    pub pictures: Pictures,
+    /// The zone in which times are shown and read.
+    pub zone: TimeZone,
+    /// What Redis said of each host last, for when it is away; only hosts of the configuration.
+    last_known: Mutex<HashMap<String, Arc<HostState>>>,
+    data_dir: Mutex<Option<(Instant, PathBuf)>>,
+}
+
+/// What is known of a host at the moment.
+pub struct Known {
+    /// What Redis says, or said last; `None` where it never knew the host.
+    pub state: Option<Arc<HostState>>,
+    /// Set where Redis is away, so that the state may be old.
+    pub away: Option<RedisAway>,
+}
+
+impl App {
+    /// Needs a running tokio runtime.
+    ///
+    /// # Errors
+    /// Where the address of Redis is none.
+    pub fn new(
+        site: Site,
+        definitions: Definitions,
+        pictures: Pictures,
+        zone: TimeZone,
+    ) -> Result<Self, RedisAway> {
+        let redis = RedisClient::new(&site.config().redis)?;
+        Ok(Self {
+            site,
+            definitions,
+            redis,
+            pictures,
+            zone,
+            last_known: Mutex::default(),
+            data_dir: Mutex::default(),
+        })
+    }
+
+    /// The host of that address.
+    ///
+    /// # Errors
+    /// 404 where the configuration has none.
+    pub fn host(&self, address: &str) -> Result<&Arc<Host>, PageError> {
+        self.site.host(address).ok_or_else(|| {
+            let address = quoted(address);
+            PageError::not_found(format!("no host in the configuration has address '{address}'"))
+        })
+    }
+
+    /// What Redis knows of these hosts, in their order; where it is away, what it said last.
+    pub async fn known(&self, hosts: &[&Arc<Host>]) -> Vec<Known> {
+        let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
+        let answer = self.redis.hosts(&addresses).await;
+        let mut last_known = self.last_known.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(states) => std::iter::zip(addresses, states)
+                .map(|(address, state)| {
+                    let state = state.map(Arc::new);
+                    if let Some(state) = &state {
+                        last_known.insert(address.to_owned(), Arc::clone(state));
+                    }
+                    Known { state, away: None }
+                })
+                .collect(),
+            Err(away) => addresses
+                .into_iter()
+                .map(|address| Known {
+                    state: last_known.get(address).cloned(),
+                    away: Some(away.clone()),
+                })
+                .collect(),
+        }
+    }
+
+    /// Where the RRD files are: as configured, else as Redis says, or said last.
+    ///
+    /// # Errors
+    /// Where it is not configured and Redis never said it.
+    pub async fn data_dir(&self) -> Result<PathBuf, RedisAway> {
+        if let Some(configured) = &self.site.config().data_dir {
+            return Ok(configured.clone());
+        }
+        let remembered = self.lock_data_dir().clone();
+        if let Some((asked, directory)) = &remembered
+            && asked.elapsed() < DATA_DIR_HOLDS
+        {
+            return Ok(directory.clone());
+        }
+        match (self.redis.data_dir().await, remembered) {
+            (Ok(directory), _) => {
+                *self.lock_data_dir() = Some((Instant::now(), directory.clone()));
+                Ok(directory)
+            }
+            (Err(_), Some((_, directory))) => Ok(directory),
+            (Err(away), None) => Err(away),
+        }
+    }
+
+    fn lock_data_dir(&self) -> std::sync::MutexGuard<'_, Option<(Instant, PathBuf)>> {
+        self.data_dir.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn now() -> i64 {
+        jiff::Timestamp::now().as_second()
+    }
+}
+
+/// The table of routes. All pages stand side by side at the root, so that relative links reach them
+/// below any path of a reverse proxy.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(pages::list::page))
+        .route("/server", get(pages::server::page))
+        .route("/servers", get(pages::servers::page))
+        .route("/graph", get(pages::graph::page))
+        .route(
+            "/api/host-status",
+            get(pages::host_status::by_query).post(pages::host_status::by_form),
+        )
+        .route("/api/servers", get(pages::server_list::page))
+        .route("/healthz", get(pages::healthz::page))
+        .route("/kurado.css", get(assets::style))
+        .route("/kurado.js", get(assets::script))
+        .route("/icon.svg", get(assets::icon))
+        .fallback(async || PageError::not_found("there is no such page"))
+        .layer(map_response(with_security_headers))
+        .with_state(app)
+}
+
+async fn with_security_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,78 @@
+//! From what a graph is to show to rrdgraph's arguments.
+
+use super::axis::x_grid;
+use super::theme::Theme;
+use crate::term::Range;
+
+/// Height of the canvas, in pixels.
+pub const CANVAS_HEIGHT: u32 = 100;
+
+/// Widths of the canvas that may be asked for, in pixels.
+pub const CANVAS_WIDTHS: std::ops::RangeInclusive<u32> = 100..=2000;
+
+/// The fonts of the axes and the title.
+const FONTS: [&str; 2] = ["DEFAULT:8:DejaVu Sans", "TITLE:9:DejaVu Sans"];
+
+/// The font of the legend: a fixed one, so that its columns stand below each other.
+const LEGEND: &str = "LEGEND:8:DejaVu Sans Mono";
+
+/// The same where the canvas is so narrow that a line of a legend would be cut.
+const NARROW_LEGEND: &str = "LEGEND:6.5:DejaVu Sans Mono";
+
+/// Below this a canvas is narrow, in pixels.
+pub const NARROW: u32 = 360;
+
+/// How a picture is to look, apart from its definition.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The name of the host, for the title.
+    pub hostname: &'a str,
+    /// What the title says of the range.
+    pub range_title: &'a str,
+    /// The period.
+    pub range: &'a Range,
+    /// Width of the canvas, in pixels.
+    pub width: u32,
+    /// Colours around the data.
+    pub theme: Theme,
+    /// Pixels of the picture a pixel of the page: 2 for dense screens.
+    pub scale: u32,
+}
+
+/// rrdgraph's arguments: the command's name, the picture to memory, our options, and behind them the
+/// definition's, so that its options win.
+#[must_use]
+pub fn arguments(look: &Look<'_>, vertical_label: &str, definition: Vec<String>) -> Vec<String> {
+    let mut arguments = vec!["graph".to_owned(), "-".to_owned()];
+    let mut option = |name: &str, value: String| {
+        arguments.push(name.to_owned());
+        arguments.push(value);
+    };
+    option("--imgformat", "PNG".to_owned());
+    option("--start", look.range.start.to_string());
+    option("--end", look.range.end.to_string());
+    option("--width", look.width.to_string());
+    option("--height", CANVAS_HEIGHT.to_string());
+    // Two is the least range that is shown: a line of zeros is at the bottom, not in the middle.
+    option("--lower-limit", "0".to_owned());
+    option("--upper-limit", "2".to_owned());
+    option("--title", format!("{} {}", look.range_title, look.hostname));
+    option("--vertical-label", vertical_label.to_owned());
+    option("--x-grid", x_grid(look.range.seconds(), look.width));
+    option("--zoom", look.scale.to_string());
+    option("--border", "0".to_owned());
+    option("--grid-dash", "1:0".to_owned());
+    for font in FONTS {
+        option("--font", font.to_owned());
+    }
+    let legend = if look.width < NARROW { NARROW_LEGEND } else { LEGEND };
+    option("--font", legend.to_owned());
+    for color in look.theme.colors() {
+        option("--color", (*color).to_owned());
+    }
+    arguments.push("--slope-mode".to_owned());
+    arguments.push("--dynamic-labels".to_owned());
+    arguments.push("--disable-rrdtool-tag".to_owned());
+    arguments.extend(definition);
+    arguments
+}

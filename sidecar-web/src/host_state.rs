@@ -1,0 +1,183 @@
+//! What Redis knows of a host: the reply of `KURADO.HOST`, read.
+
+use std::collections::BTreeMap;
+
+use redis::Value;
+
+/// What Redis knows of one host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostState {
+    /// By escaped plugin identifier.
+    pub plugins: BTreeMap<String, PluginState>,
+}
+
+/// What Redis knows of one plugin of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginState {
+    /// When something came last, in seconds since 1970.
+    pub last_received: Option<i64>,
+    /// Information without history.
+    pub meta: BTreeMap<String, String>,
+    /// Live warnings by key.
+    pub warnings: BTreeMap<String, Warning>,
+}
+
+/// A live warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// When it came, in seconds since 1970.
+    pub time: i64,
+    /// What it says.
+    pub text: String,
+}
+
+impl HostState {
+    /// Reads a reply of `KURADO.HOST`; `None` where Redis does not know the host.
+    ///
+    /// # Errors
+    /// Where the reply has another shape.
+    pub fn read(reply: Value) -> Result<Option<Self>, String> {
+        if reply == Value::Nil {
+            return Ok(None);
+        }
+        let mut state = Self::default();
+        for (name, value) in entries(reply, "KURADO.HOST")? {
+            if name == "plugins" {
+                for (plugin, value) in entries(value, "plugins")? {
+                    let read = PluginState::read(value)
+                        .map_err(|fault| format!("plugin {plugin}: {fault}"))?;
+                    state.plugins.insert(plugin, read);
+                }
+            }
+        }
+        Ok(Some(state))
+    }
+}
+
+impl PluginState {
+    fn read(value: Value) -> Result<Self, String> {
+        let mut state = Self::default();
+        for (name, value) in entries(value, "a plugin")? {
+            match name.as_str() {
+                // Zero stands for never.
+                "last-received" => {
+                    state.last_received = Some(integer(&value)?).filter(|time| *time > 0);
+                }
+                "meta" => {
+                    for (key, value) in entries(value, "meta")? {
+                        state.meta.insert(key, text(&value)?);
+                    }
+                }
+                "warnings" => {
+                    for (key, value) in entries(value, "warnings")? {
+                        state.warnings.insert(key, Warning::read(value)?);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(state)
+    }
+}
+
+impl Warning {
+    fn read(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Array(items) => match items.as_slice() {
+                [time, says] => Ok(Self { time: integer(time)?, text: text(says)? }),
+                other => Err(format!("a warning has {} parts, not 2", other.len())),
+            },
+            other => Err(format!("a warning is {other:?}, not time and text")),
+        }
+    }
+}
+
+/// The entries of a map, which RESP2 sends as a flat array.
+fn entries(value: Value, what: &str) -> Result<Vec<(String, Value)>, String> {
+    let pairs = value.into_map_iter().map_err(|other| format!("{what} is {other:?}, not a map"))?;
+    pairs.map(|(name, value)| Ok((text(&name)?, value))).collect()
+}
+
+fn text(value: &Value) -> Result<String, String> {
+    match value {
+        Value::BulkString(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.clone()),
+        Value::Int(number) => Ok(number.to_string()),
+        other => Err(format!("{other:?} is no text")),
+    }
+}
+
+fn integer(value: &Value) -> Result<i64, String> {
+    match value {
+        Value::Int(number) => Ok(*number),
+        Value::Nil => Ok(0),
+        other => text(other)?.parse().map_err(|_| format!("{other:?} is no whole number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    fn plugin(flat: bool) -> Value {
+        let warning = Value::Array(vec![Value::Int(1_404_873_350), bulk("disk is slow")]);
+        map(
+            flat,
+            vec![
+                (bulk("last-received"), Value::Int(1_404_873_360)),
+                (bulk("series"), Value::Int(40)),
+                (bulk("pending"), Value::Int(3)),
+                (bulk("meta"), map(flat, vec![(bulk("uptime"), bulk("57649"))])),
+                (bulk("warnings"), map(flat, vec![(bulk("disk_io"), warning)])),
+            ],
+        )
+    }
+
+    fn map(flat: bool, entries: Vec<(Value, Value)>) -> Value {
+        if flat {
+            Value::Array(entries.into_iter().flat_map(|(k, v)| [k, v]).collect())
+        } else {
+            Value::Map(entries)
+        }
+    }
+
+    #[test]
+    fn the_reply_reads_the_same_in_both_versions_of_the_protocol() {
+        for flat in [true, false] {
+            let reply = map(
+                flat,
+                vec![
+                    (bulk("address"), bulk("10.0.0.1")),
+                    (bulk("last-received"), Value::Int(1_404_873_360)),
+                    (bulk("plugins"), map(flat, vec![(bulk("http%3A80"), plugin(flat))])),
+                ],
+            );
+            let state = HostState::read(reply).unwrap().unwrap();
+            let plugin = &state.plugins["http%3A80"];
+            assert_eq!(plugin.last_received, Some(1_404_873_360));
+            assert_eq!(plugin.meta["uptime"], "57649");
+            assert_eq!(
+                plugin.warnings["disk_io"],
+                Warning { time: 1_404_873_350, text: "disk is slow".into() }
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_host_is_none_and_another_shape_a_fault() {
+        assert_eq!(HostState::read(Value::Nil), Ok(None));
+        assert!(HostState::read(Value::Int(1)).is_err());
+        let odd = Value::Array(vec![bulk("plugins"), Value::Int(1)]);
+        assert!(HostState::read(odd).unwrap_err().contains("plugins"));
+    }
+
+    #[test]
+    fn a_plugin_that_never_sent_has_no_last_time() {
+        let value = Value::Array(vec![bulk("last-received"), Value::Int(0)]);
+        assert_eq!(PluginState::read(value).unwrap().last_received, None);
+    }
+}

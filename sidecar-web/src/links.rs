@@ -1,0 +1,102 @@
+//! The links between pages. All are relative, so that a reverse proxy may put the whole below any
+//! path; the day, which is the default, is not written, and times only for a custom range.
+
+use form_urlencoded::Serializer;
+use jiff::tz::TimeZone;
+
+use crate::graph::theme::Theme;
+use crate::term::{Range, Term, show_for_form};
+
+/// A page's address with its parameters.
+pub struct Link {
+    page: &'static str,
+    query: Serializer<'static, String>,
+}
+
+impl Link {
+    /// To a page, without parameters.
+    #[must_use]
+    pub fn to(page: &'static str) -> Self {
+        Self { page, query: Serializer::new(String::new()) }
+    }
+
+    /// With one parameter more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.query.append_pair(name, value);
+        self
+    }
+
+    /// With the parameters of a range.
+    #[must_use]
+    pub fn over(self, range: &Range, zone: &TimeZone) -> Self {
+        match range.term {
+            Term::Day => self,
+            Term::Custom => self
+                .with("term", Term::Custom.name())
+                .with("from", &show_for_form(range.start, zone))
+                .with("to", &show_for_form(range.end, zone)),
+            term => self.with("term", term.name()),
+        }
+    }
+
+    /// As an attribute of a page has it.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        let query = self.query.finish();
+        if query.is_empty() { self.page.to_owned() } else { format!("{}?{query}", self.page) }
+    }
+}
+
+/// What a graph's picture shows.
+#[derive(Clone, Copy)]
+pub struct GraphLink<'a> {
+    /// The host.
+    pub address: &'a str,
+    /// The plugin's identifier.
+    pub plugin: &'a str,
+    /// The graph's name.
+    pub graph: &'a str,
+    /// The period.
+    pub range: &'a Range,
+}
+
+impl GraphLink<'_> {
+    /// The picture's address, for a canvas of `width` pixels.
+    #[must_use]
+    pub fn picture(&self, width: u32, theme: Theme, scale: u32, zone: &TimeZone) -> String {
+        let mut link = Link::to("graph")
+            .with("address", self.address)
+            .with("plugin_identifier", self.plugin)
+            .with("graph", self.graph)
+            .over(self.range, zone)
+            .with("width", &width.to_string());
+        if theme == Theme::Dark {
+            link = link.with("theme", theme.name());
+        }
+        if scale != 1 {
+            link = link.with("scale", &scale.to_string());
+        }
+        link.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_not_written_and_times_only_for_a_custom_range() {
+        let zone = TimeZone::UTC;
+        let range = |term| Range { term, start: 1_404_860_400, end: 1_404_864_000 };
+        let link =
+            |term| Link::to("server").with("address", "::1").over(&range(term), &zone).finish();
+        assert_eq!(link(Term::Day), "server?address=%3A%3A1");
+        assert_eq!(link(Term::Week), "server?address=%3A%3A1&term=week");
+        assert_eq!(
+            link(Term::Custom),
+            "server?address=%3A%3A1&term=custom&from=2014-07-08T23%3A00&to=2014-07-09T00%3A00"
+        );
+        assert_eq!(Link::to("./").finish(), "./");
+    }
+}

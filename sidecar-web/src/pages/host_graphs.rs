@@ -1,0 +1,326 @@
+//! What a page shows of one host: its plugins with their groups, meta, graphs and warnings.
+
+use std::sync::Arc;
+
+use line_protocol::Identifier;
+use site::graph::{Source, sources};
+use site::{GraphDefinition, Host};
+
+use crate::app::{App, Known};
+use crate::files;
+use crate::graph::size::{self, Size};
+use crate::graph::theme::Theme;
+use crate::host_state::PluginState;
+use crate::links::GraphLink;
+use crate::status;
+use crate::term::{Range, show_seconds};
+
+/// Width of the canvas on a phone, where it is narrower than on other screens, in pixels.
+const PHONE_WIDTH: u32 = 270;
+/// What counts as a phone.
+const PHONE: &str = "(max-width: 600px)";
+const PHONE_DARK: &str = "(max-width: 600px) and (prefers-color-scheme: dark)";
+const DARK: &str = "(prefers-color-scheme: dark)";
+
+/// Width of the canvas that a click on a graph leads to.
+const LARGE_WIDTH: u32 = 1100;
+
+/// The ranges that each graph of a page shows side by side, and how wide they are.
+pub struct Shape {
+    /// The range that was asked for.
+    pub asked: Range,
+    /// Those that are shown, in order.
+    pub ranges: Vec<Range>,
+    /// Width of the canvas, in pixels.
+    pub width: u32,
+}
+
+/// A plugin on a page.
+pub struct PluginView {
+    /// As the roll writes it.
+    pub identifier: String,
+    /// Its place on the page.
+    pub anchor: String,
+    /// When something of it came last, as local time.
+    pub last_received: Option<String>,
+    /// Why no group can be shown.
+    pub fault: Option<String>,
+    /// In order.
+    pub groups: Vec<GroupView>,
+}
+
+/// A group of a plugin.
+pub struct GroupView {
+    /// Its heading.
+    pub label: String,
+    /// Names and values; `warn` is a warning.
+    pub meta: Vec<(String, String)>,
+    /// In order.
+    pub graphs: Vec<GraphView>,
+}
+
+/// A graph, over each range of the page.
+pub struct GraphView {
+    /// Its name within the plugin.
+    pub name: String,
+    /// What stands in its place where it can't be drawn.
+    pub no_data: Option<String>,
+    /// One a range.
+    pub pictures: Vec<PictureView>,
+}
+
+/// A picture as a page has it: for light screens of usual width, and its other sources.
+pub struct PictureView {
+    /// Where a click leads.
+    pub large: String,
+    /// The picture's address.
+    pub link: String,
+    /// The same with twice the pixels.
+    pub dense: String,
+    /// What it takes on the page.
+    pub size: Size,
+    /// What it shows, in words.
+    pub alt: String,
+    /// For other screens, the first that fits.
+    pub sources: Vec<PictureSource>,
+}
+
+/// The same picture for another kind of screen.
+pub struct PictureSource {
+    /// For which.
+    pub media: &'static str,
+    /// The picture's address.
+    pub link: String,
+    /// The same with twice the pixels.
+    pub dense: String,
+    /// What it takes on the page.
+    pub size: Size,
+}
+
+/// A warning on a page.
+pub struct WarningView {
+    /// When it came, as local time.
+    pub time: String,
+    /// The plugin and the key that it is about.
+    pub about: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The plugins of a host, or one of them, with their graphs over the ranges of `shape`.
+pub async fn plugins(
+    app: &App,
+    host: &Host,
+    known: &Known,
+    only: Option<&Identifier>,
+    shape: &Shape,
+) -> Vec<PluginView> {
+    let mut drafts = Vec::new();
+    for identifier in host.roll.plugins.iter().filter(|p| only.is_none_or(|only| only == *p)) {
+        let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
+        drafts.push(Draft::new(app, host, identifier, state));
+    }
+    let drafts = find_missing(app, drafts, &host.address).await;
+    drafts.into_iter().map(|draft| draft.finish(app, host, shape)).collect()
+}
+
+/// The live warnings of a host, and its plugins that went silent; newest first.
+pub fn warnings(app: &App, host: &Host, known: &Known, now: i64) -> Vec<WarningView> {
+    let mut dated = Vec::new();
+    for identifier in &host.roll.plugins {
+        let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
+        for (key, warning) in state.into_iter().flat_map(|state| &state.warnings) {
+            dated.push((warning.time, format!("{identifier} {key}"), warning.text.clone()));
+        }
+        if known.away.is_none() && status::is_stale(identifier, state, now) {
+            let text = "Metrics are not updated in the last 5 minutes";
+            match state.and_then(|state| state.last_received) {
+                Some(last) => dated.push((last, identifier.to_string(), text.to_owned())),
+                None => dated.push((0, identifier.to_string(), format!("{text}: none ever came"))),
+            }
+        }
+    }
+    dated.sort_by_key(|(time, _, _)| std::cmp::Reverse(*time));
+    dated
+        .into_iter()
+        .map(|(time, about, text)| WarningView {
+            time: if time == 0 { "never".to_owned() } else { show_seconds(time, &app.zone) },
+            about,
+            text,
+        })
+        .collect()
+}
+
+/// A plugin before its files were looked at.
+struct Draft {
+    identifier: Identifier,
+    last_received: Option<i64>,
+    fault: Option<String>,
+    groups: Vec<DraftGroup>,
+}
+
+struct DraftGroup {
+    label: String,
+    meta: Vec<(String, String)>,
+    graphs: Vec<DraftGraph>,
+}
+
+struct DraftGraph {
+    name: String,
+    definition: Option<GraphDefinition>,
+    sources: Vec<Source>,
+    no_data: Option<String>,
+}
+
+impl Draft {
+    fn new(app: &App, host: &Host, identifier: &Identifier, state: Option<&PluginState>) -> Self {
+        let definition = app.definitions.get(identifier.name());
+        let none = std::collections::BTreeMap::new();
+        let meta = state.map_or(&none, |state| &state.meta);
+        let groups = definition.map(|definition| definition.groups(identifier, meta));
+        let graph = |name: String| {
+            let drawn = definition.and_then(|d| d.graph(identifier, &name, meta));
+            let found = drawn.as_ref().map(|drawn| sources(drawn, (&host.address, identifier)));
+            let (sources, no_data) = match found {
+                Some(Ok(sources)) => (sources, None),
+                Some(Err(fault)) => (Vec::new(), Some(fault.to_string())),
+                None => (Vec::new(), Some("it is not defined".to_owned())),
+            };
+            DraftGraph { name, definition: drawn, sources, no_data }
+        };
+        Self {
+            identifier: identifier.clone(),
+            last_received: state.and_then(|state| state.last_received),
+            fault: groups.is_none().then(|| {
+                format!(
+                    "Nothing says what to show of {identifier}: there is no definition {}.toml",
+                    identifier.name()
+                )
+            }),
+            groups: groups
+                .unwrap_or_default()
+                .into_iter()
+                .map(|group| DraftGroup {
+                    label: group.label,
+                    meta: group.meta,
+                    graphs: group.graphs.into_iter().map(&graph).collect(),
+                })
+                .collect(),
+        }
+    }
+
+    fn finish(self, app: &App, host: &Host, shape: &Shape) -> PluginView {
+        let identifier = self.identifier;
+        let graph = |graph: DraftGraph| GraphView {
+            pictures: match (&graph.definition, &graph.no_data) {
+                (Some(definition), None) => shape
+                    .ranges
+                    .iter()
+                    .map(|range| {
+                        let link = GraphLink {
+                            address: &host.address,
+                            plugin: identifier.as_str(),
+                            graph: &graph.name,
+                            range,
+                        };
+                        picture(app, host, &link, definition, shape.width)
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            },
+            name: graph.name,
+            no_data: graph.no_data,
+        };
+        PluginView {
+            anchor: identifier.escaped(),
+            last_received: self.last_received.map(|time| show_seconds(time, &app.zone)),
+            fault: self.fault,
+            groups: self
+                .groups
+                .into_iter()
+                .map(|group| GroupView {
+                    label: group.label,
+                    meta: group.meta,
+                    graphs: group.graphs.into_iter().map(graph).collect(),
+                })
+                .collect(),
+            identifier: identifier.to_string(),
+        }
+    }
+}
+
+/// Notes for each graph which of its files are missing. Points that came a moment ago may have no
+/// file yet: then the plugin is flushed, and looked at once more.
+async fn find_missing(app: &App, mut drafts: Vec<Draft>, address: &str) -> Vec<Draft> {
+    let Ok(data_dir) = app.data_dir().await else {
+        return drafts;
+    };
+    for flushed in [false, true] {
+        let directory = data_dir.clone();
+        let own = Arc::new(address.to_owned());
+        let looked = tokio::task::spawn_blocking(move || {
+            for draft in &mut drafts {
+                let identifier = draft.identifier.clone();
+                for graph in draft.groups.iter_mut().flat_map(|group| &mut group.graphs) {
+                    if graph.sources.is_empty() {
+                        continue; // A fault is noted already.
+                    }
+                    graph.no_data = files::written(&graph.sources, &directory)
+                        .err()
+                        .map(|missing| files::no_data(&missing, &own, &identifier));
+                }
+            }
+            drafts
+        });
+        drafts = looked.await.unwrap_or_default();
+        if flushed {
+            break;
+        }
+        let mut any = false;
+        for draft in &drafts {
+            let mut graphs = draft.groups.iter().flat_map(|group| &group.graphs);
+            if draft.last_received.is_some() && graphs.any(|graph| graph.no_data.is_some()) {
+                let plugin = draft.identifier.escaped();
+                any |= app.redis.flush(address, &plugin).await.is_ok();
+            }
+        }
+        if !any {
+            break;
+        }
+    }
+    drafts
+}
+
+fn picture(
+    app: &App,
+    host: &Host,
+    link: &GraphLink<'_>,
+    definition: &GraphDefinition,
+    width: u32,
+) -> PictureView {
+    let of = |width, theme, scale| link.picture(width, theme, scale, &app.zone);
+    let source = |media, width, theme| PictureSource {
+        media,
+        link: of(width, theme, 1),
+        dense: of(width, theme, 2),
+        size: size::of(definition, width),
+    };
+    PictureView {
+        large: of(LARGE_WIDTH, Theme::Light, 1),
+        link: of(width, Theme::Light, 1),
+        dense: of(width, Theme::Light, 2),
+        size: size::of(definition, width),
+        alt: format!(
+            "{} of {}, {} {}",
+            definition.vertical_label,
+            host.hostname,
+            link.graph,
+            link.range.title(&app.zone).to_lowercase()
+        ),
+        sources: vec![
+            source(PHONE_DARK, PHONE_WIDTH, Theme::Dark),
+            source(PHONE, PHONE_WIDTH, Theme::Light),
+            source(DARK, width, Theme::Dark),
+        ],
+    }
+}

@@ -1,0 +1,23 @@
+//! The pages, one file each, and what they share.
+
+pub mod controls;
+pub mod graph;
+pub mod healthz;
+pub mod host_graphs;
+pub mod host_status;
+pub mod list;
+pub mod server;
+pub mod server_list;
+pub mod servers;
+
+use askama::Template;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::PageError;
+
+/// A page as the browser gets it: never from a cache, as it shows how things are now.
+fn html(template: &impl Template) -> Result<Response, PageError> {
+    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, template.render()?).into_response())
+}

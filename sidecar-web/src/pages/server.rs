@@ -1,0 +1,72 @@
+//! `GET /server?address=`: all graphs of one host.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use line_protocol::Identifier;
+use site::Host;
+
+use crate::app::App;
+use crate::assets;
+use crate::error::PageError;
+use crate::pages::controls::{Controls, shape};
+use crate::pages::graph::plugin_of;
+use crate::pages::host_graphs::{self, PluginView, WarningView};
+use crate::pages::html;
+use crate::pages::list::service_link;
+use crate::parameters::Parameters;
+use crate::status::{self, Status};
+
+#[derive(Template)]
+#[template(path = "server.html")]
+struct ServerPage<'a> {
+    version: &'static str,
+    notice: Option<String>,
+    host: &'a Host,
+    service_link: String,
+    status: &'static str,
+    controls: Controls,
+    warnings: Vec<WarningView>,
+    plugins: Vec<PluginView>,
+}
+
+/// The host's plugins, or the one that `plugin_identifier` names.
+pub async fn page(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
+    let host = app.host(parameters.required("address")?)?;
+    let only = parameters.get("plugin_identifier").map(|text| plugin_of(host, text)).transpose()?;
+    let now = App::now();
+    let shape = shape(&app, &parameters, now)?;
+    let known = app.known(&[host]).await.pop().ok_or_else(|| PageError::internal("no state"))?;
+    let plugins: Vec<&Identifier> = host.roll.plugins.iter().collect();
+    html(&ServerPage {
+        version: &assets::VERSION,
+        notice: known
+            .away
+            .as_ref()
+            .map(|away| format!("What is shown may be old or incomplete. {away}")),
+        host,
+        service_link: service_link(&host.service),
+        status: match known.away {
+            Some(_) => Status::Unknown,
+            None => status::of_host(host, known.state.as_deref(), now),
+        }
+        .name(),
+        controls: Controls::new(
+            &app,
+            "server",
+            &[&host.address],
+            &plugins,
+            only,
+            &shape.asked,
+            now,
+        ),
+        warnings: host_graphs::warnings(&app, host, &known, now),
+        plugins: host_graphs::plugins(&app, host, &known, only, &shape).await,
+    })
+}

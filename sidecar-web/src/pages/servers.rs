@@ -1,0 +1,110 @@
+//! `GET /servers?address=…&address=…`: several hosts side by side.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use line_protocol::Identifier;
+use site::Host;
+
+use crate::app::App;
+use crate::assets;
+use crate::error::PageError;
+use crate::links::Link;
+use crate::pages::controls::{Controls, asked_range};
+use crate::pages::host_graphs::{self, PluginView, Shape};
+use crate::pages::html;
+use crate::parameters::{Parameters, quoted};
+use crate::status::{self, Status};
+
+/// Hosts on one page.
+const MAX_HOSTS: usize = 500;
+
+/// Width of the canvas of each graph, in pixels.
+const WIDTH: u32 = 420;
+
+#[derive(Template)]
+#[template(path = "servers.html")]
+struct ServersPage<'a> {
+    version: &'static str,
+    notice: Option<String>,
+    controls: Controls,
+    columns: Vec<Column<'a>>,
+}
+
+struct Column<'a> {
+    host: &'a Host,
+    link: String,
+    status: &'static str,
+    plugins: Vec<PluginView>,
+}
+
+/// The hosts in the order asked for; those that nobody configured are left out.
+pub async fn page(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
+    let hosts = asked_hosts(&app, &parameters)?;
+    let mut plugins: Vec<&Identifier> = Vec::new();
+    for plugin in hosts.iter().flat_map(|host| &host.roll.plugins) {
+        if !plugins.contains(&plugin) {
+            plugins.push(plugin);
+        }
+    }
+    let only = parameters.get("plugin_identifier").map(|text| {
+        let found = plugins.iter().find(|plugin| plugin.as_str() == text);
+        found.copied().ok_or_else(|| {
+            PageError::not_found(format!(
+                "plugin_identifier '{}' is of none of these hosts",
+                quoted(text)
+            ))
+        })
+    });
+    let only = only.transpose()?;
+    let now = App::now();
+    let asked = asked_range(&app, &parameters, now)?;
+    let shape = Shape { asked, ranges: vec![asked], width: WIDTH };
+    let known = app.known(&hosts).await;
+    let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
+    let controls = Controls::new(&app, "servers", &addresses, &plugins, only, &asked, now);
+    let notice = known.iter().find_map(|known| {
+        let away = known.away.as_ref()?;
+        Some(format!("What is shown may be old or incomplete. {away}"))
+    });
+    let mut columns = Vec::with_capacity(hosts.len());
+    for (host, known) in std::iter::zip(hosts, &known) {
+        columns.push(Column {
+            host,
+            link: Link::to("server")
+                .with("address", &host.address)
+                .over(&asked, &app.zone)
+                .finish(),
+            status: match known.away {
+                Some(_) => Status::Unknown,
+                None => status::of_host(host, known.state.as_deref(), now),
+            }
+            .name(),
+            plugins: host_graphs::plugins(&app, host, known, only, &shape).await,
+        });
+    }
+    html(&ServersPage { version: &assets::VERSION, notice, controls, columns })
+}
+
+/// The distinct hosts that the request names.
+fn asked_hosts<'a>(app: &'a App, parameters: &Parameters) -> Result<Vec<&'a Arc<Host>>, PageError> {
+    let mut addresses: Vec<&str> = Vec::new();
+    for address in parameters.all("address").filter(|a| !a.is_empty()) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if !(1..=MAX_HOSTS).contains(&addresses.len()) {
+        return Err(PageError::bad_request(format!(
+            "{} addresses; the page shows 1 to {MAX_HOSTS}",
+            addresses.len()
+        )));
+    }
+    Ok(addresses.into_iter().filter_map(|address| app.site.host(address)).collect())
+}

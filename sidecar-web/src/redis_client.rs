@@ -1,0 +1,217 @@
+//! The web's way to Redis: what the pages ask it, with time limits. A Redis that is away costs a
+//! page its statuses, never the page.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::{Cmd, Pipeline, RedisError, Value};
+use tokio::sync::OnceCell;
+
+use crate::host_state::HostState;
+
+/// A Redis that has not answered by then counts as away.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(3);
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
+/// After Redis let the time pass, others need not wait as long to learn it: for this long they are
+/// told at once.
+const HANG_HOLDS: Duration = Duration::from_secs(2);
+
+/// Hosts asked for in one pipeline, so that no reply is huge.
+const HOSTS_A_PIPELINE: usize = 250;
+
+/// A flush blocks its connection until the points are in their files: so that it delays neither
+/// pages nor all other flushes, flushes have connections of their own.
+const FLUSH_CONNECTIONS: usize = 4;
+
+/// Why Redis gave no answer, in words for people.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("Redis at {address} does not answer as it should: {reason}")]
+pub struct RedisAway {
+    address: String,
+    reason: String,
+}
+
+/// Address and escaped plugin identifier.
+type FlushKey = (String, String);
+type FlushResult = Result<(), RedisAway>;
+
+/// Connections to Redis; they connect when first used, and again after a failure.
+pub struct RedisClient {
+    address: String,
+    reads: ConnectionManager,
+    flushes: Vec<ConnectionManager>,
+    next_flush: AtomicUsize,
+    /// When Redis let the time pass last, and what was said then.
+    hang: Mutex<Option<(Instant, RedisAway)>>,
+    /// What the log knows, so that it has one line when Redis goes and one when it comes back.
+    is_away: AtomicBool,
+    /// Flushes under way: who asks for the same joins in.
+    under_way: Mutex<HashMap<FlushKey, Weak<OnceCell<FlushResult>>>>,
+}
+
+impl RedisClient {
+    /// A client of the server at `address` (`host:port`). Needs a running tokio runtime.
+    ///
+    /// # Errors
+    /// Where `address` is none.
+    pub fn new(address: &str) -> Result<Self, RedisAway> {
+        let fault = |error: RedisError| RedisAway {
+            address: address.to_owned(),
+            reason: error.to_string(),
+        };
+        let connect = || {
+            let client = redis::Client::open(format!("redis://{address}/"))?;
+            let config = ConnectionManagerConfig::new()
+                .set_connection_timeout(Some(CONNECT_LIMIT))
+                .set_response_timeout(Some(RESPONSE_LIMIT))
+                .set_number_of_retries(0);
+            ConnectionManager::new_lazy_with_config(client, config)
+        };
+        Ok(Self {
+            address: address.to_owned(),
+            reads: connect().map_err(fault)?,
+            flushes: (0..FLUSH_CONNECTIONS)
+                .map(|_| connect())
+                .collect::<Result<_, _>>()
+                .map_err(fault)?,
+            next_flush: AtomicUsize::new(0),
+            hang: Mutex::default(),
+            is_away: AtomicBool::new(false),
+            under_way: Mutex::default(),
+        })
+    }
+
+    /// What Redis knows of these hosts, in their order; `None` for a host that it does not know.
+    ///
+    /// # Errors
+    /// Where Redis is away or answers otherwise than `KURADO.HOST` does.
+    pub async fn hosts(&self, addresses: &[&str]) -> Result<Vec<Option<HostState>>, RedisAway> {
+        let mut states = Vec::with_capacity(addresses.len());
+        for chunk in addresses.chunks(HOSTS_A_PIPELINE) {
+            let mut pipeline = redis::pipe();
+            for address in chunk {
+                pipeline.cmd("KURADO.HOST").arg(address);
+            }
+            for reply in self.ask_all(&pipeline, chunk.len()).await? {
+                states.push(HostState::read(reply).map_err(|fault| self.away(fault))?);
+            }
+        }
+        Ok(states)
+    }
+
+    /// The directory of the RRD files, as the module says it.
+    ///
+    /// # Errors
+    /// Where Redis is away or the module is not loaded.
+    pub async fn data_dir(&self) -> Result<PathBuf, RedisAway> {
+        let reply = self.ask(&self.reads, redis::cmd("INFO").arg("kurado")).await?;
+        let info: String =
+            redis::from_redis_value(reply).map_err(|error| self.away(error.to_string()))?;
+        info.lines()
+            .find_map(|line| line.strip_prefix("kurado_data_dir:"))
+            .map(|directory| PathBuf::from(directory.trim_end()))
+            .ok_or_else(|| self.away("INFO kurado names no kurado_data_dir; is the module loaded?"))
+    }
+
+    /// Returns when the pending points of a host's plugin are in their files. Requests for the same
+    /// while one is under way share its result.
+    ///
+    /// # Errors
+    /// Where Redis is away or refuses.
+    pub async fn flush(&self, address: &str, plugin: &str) -> FlushResult {
+        let key = (address.to_owned(), plugin.to_owned());
+        let cell = {
+            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            under_way.retain(|_, cell| cell.strong_count() > 0);
+            let joined = under_way.get(&key).and_then(Weak::upgrade);
+            let joined = joined.filter(|cell| !cell.initialized());
+            joined.unwrap_or_else(|| {
+                let cell = Arc::new(OnceCell::new());
+                under_way.insert(key, Arc::downgrade(&cell));
+                cell
+            })
+        };
+        cell.get_or_init(async || {
+            let turn = self.next_flush.fetch_add(1, Ordering::Relaxed);
+            let connection = self.flushes.get(turn % self.flushes.len()).unwrap_or(&self.reads);
+            let command = redis::cmd("KURADO.FLUSH").arg(address).arg(plugin).clone();
+            self.ask(connection, &command).await.map(drop)
+        })
+        .await
+        .clone()
+    }
+
+    async fn ask(&self, connection: &ConnectionManager, command: &Cmd) -> Result<Value, RedisAway> {
+        self.try_twice(|| {
+            let mut connection = connection.clone();
+            async move { connection.req_packed_command(command).await }
+        })
+        .await
+    }
+
+    async fn ask_all(&self, pipeline: &Pipeline, count: usize) -> Result<Vec<Value>, RedisAway> {
+        let replies = self
+            .try_twice(|| {
+                let mut connection = self.reads.clone();
+                async move { connection.req_packed_commands(pipeline, 0, count).await }
+            })
+            .await?;
+        replies
+            .into_iter()
+            .map(|reply| reply.extract_error().map_err(|e| self.away(e.to_string())))
+            .collect()
+    }
+
+    /// After a failure the connection manager answers once with what it remembers, while it
+    /// connects anew: then the second try tells the truth. A Redis that let the time pass is not
+    /// asked twice.
+    async fn try_twice<T, F: Future<Output = Result<T, RedisError>>>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> Result<T, RedisAway> {
+        if let Some((since, away)) = &*self.lock_hang()
+            && since.elapsed() < HANG_HOLDS
+        {
+            return Err(away.clone());
+        }
+        let answer = match ask().await {
+            Err(error) if is_lost(&error) && !error.is_timeout() => ask().await,
+            other => other,
+        };
+        match answer {
+            Ok(answer) => {
+                if self.is_away.swap(false, Ordering::Relaxed) {
+                    tracing::info!(address = self.address, "Redis answers again");
+                }
+                Ok(answer)
+            }
+            Err(error) => {
+                let away = self.away(error.to_string());
+                if !self.is_away.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{away}");
+                }
+                if error.is_timeout() {
+                    *self.lock_hang() = Some((Instant::now(), away.clone()));
+                }
+                Err(away)
+            }
+        }
+    }
+
+    fn lock_hang(&self) -> MutexGuard<'_, Option<(Instant, RedisAway)>> {
+        self.hang.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn away(&self, reason: impl Into<String>) -> RedisAway {
+        RedisAway { address: self.address.clone(), reason: reason.into() }
+    }
+}
+
+fn is_lost(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_connection_dropped()
+}

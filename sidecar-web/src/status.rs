@@ -1,0 +1,138 @@
+//! The status of a host, from its configuration and what Redis knows of it.
+
+use line_protocol::Identifier;
+use site::Host;
+
+use crate::host_state::{HostState, PluginState};
+
+/// What was not received for so many seconds is stale.
+pub const STALE_AFTER: i64 = 300;
+
+/// The plugin that every agent sends: where it is stale, the host counts as down.
+const BASE: &str = "base";
+
+/// How a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// All is as it should be.
+    Ok,
+    /// A live warning, or a plugin that pushes went silent.
+    Warning,
+    /// `base` went silent or never came, or nothing is known of the host.
+    Critical,
+    /// Redis is away: nobody knows.
+    Unknown,
+}
+
+impl Status {
+    /// As the JSON has it; an unknown status has no number.
+    #[must_use]
+    pub fn number(self) -> Option<u8> {
+        match self {
+            Self::Ok => Some(0),
+            Self::Warning => Some(1),
+            Self::Critical => Some(2),
+            Self::Unknown => None,
+        }
+    }
+
+    /// As style sheets and people have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whether agents push this plugin, and nobody else brings it. What a poller fetches has a warning
+/// of its own when fetching fails.
+fn is_push_only(identifier: &Identifier) -> bool {
+    identifier.name() == BASE
+}
+
+/// Whether a plugin that pushes was not received for [`STALE_AFTER`] seconds, or never.
+#[must_use]
+pub fn is_stale(identifier: &Identifier, state: Option<&PluginState>, now: i64) -> bool {
+    is_push_only(identifier)
+        && state.and_then(|state| state.last_received).is_none_or(|last| now - last >= STALE_AFTER)
+}
+
+/// The status of a host of the configuration; `state` is what Redis knows of it.
+#[must_use]
+pub fn of_host(host: &Host, state: Option<&HostState>, now: i64) -> Status {
+    let Some(state) = state else {
+        return Status::Critical;
+    };
+    let mut status = Status::Ok;
+    for identifier in &host.roll.plugins {
+        let plugin = state.plugins.get(&identifier.escaped());
+        if is_stale(identifier, plugin, now) {
+            if identifier.name() == BASE {
+                return Status::Critical;
+            }
+            status = Status::Warning;
+        }
+        if plugin.is_some_and(|plugin| !plugin.warnings.is_empty()) {
+            status = Status::Warning;
+        }
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use site::Roll;
+
+    use super::*;
+    use crate::host_state::Warning;
+
+    const NOW: i64 = 1_404_873_350;
+
+    fn host(plugins: &[&str]) -> Host {
+        Host {
+            address: "10.0.0.1".into(),
+            hostname: "web-1".into(),
+            comments: String::new(),
+            service: "Shop".into(),
+            label: None,
+            roll: Arc::new(Roll {
+                file: "all.yml".into(),
+                metrics_config: serde_json::Map::new(),
+                plugins: plugins.iter().map(|text| Identifier::parse(text).unwrap()).collect(),
+            }),
+        }
+    }
+
+    fn received(plugin: &str, seconds_ago: i64) -> HostState {
+        let state = PluginState { last_received: Some(NOW - seconds_ago), ..Default::default() };
+        HostState { plugins: [(plugin.to_owned(), state)].into() }
+    }
+
+    #[test]
+    fn a_host_is_critical_when_base_was_not_received_for_300_seconds_or_never() {
+        let host = host(&["base", "http:80"]);
+        assert_eq!(of_host(&host, Some(&received("base", 299)), NOW), Status::Ok);
+        assert_eq!(of_host(&host, Some(&received("base", 300)), NOW), Status::Critical);
+        assert_eq!(of_host(&host, Some(&received("http%3A80", 0)), NOW), Status::Critical);
+        assert_eq!(of_host(&host, None, NOW), Status::Critical);
+    }
+
+    #[test]
+    fn a_live_warning_of_one_of_its_plugins_is_a_warning() {
+        let host = host(&["http:80"]);
+        let mut state = received("http%3A80", 9000);
+        assert_eq!(of_host(&host, Some(&state), NOW), Status::Ok, "the poller warns by itself");
+        let warning = Warning { time: NOW, text: "refused".into() };
+        let plugin = state.plugins.get_mut("http%3A80").unwrap();
+        plugin.warnings.insert("command".into(), warning);
+        assert_eq!(of_host(&host, Some(&state), NOW), Status::Warning);
+        // Of a plugin that the roll no longer names, nobody wants to hear.
+        assert_eq!(of_host(&self::host(&["nginx"]), Some(&state), NOW), Status::Ok);
+    }
+}

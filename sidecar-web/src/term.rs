@@ -1,0 +1,298 @@
+//! Periods: the named terms that pages offer, and a custom range from one time to another.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+/// A custom range is at least this long, in seconds: one step of the RRDs.
+const MIN_CUSTOM: i64 = 60;
+/// A custom range is at most this long: ten years, in seconds.
+const MAX_CUSTOM: i64 = 3653 * 86_400;
+
+/// The period that a page or a graph shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// The last 70 minutes.
+    Hour,
+    /// The last 4 hours.
+    FourHours,
+    /// The last 8 hours.
+    EightHours,
+    /// The last 33 hours.
+    Day,
+    /// The last 3 days.
+    ThreeDays,
+    /// The last 8 days.
+    Week,
+    /// The last 35 days.
+    Month,
+    /// The last 400 days.
+    Year,
+    /// From one given time to another.
+    Custom,
+}
+
+impl Term {
+    /// Those that a page's switcher offers, shortest first.
+    pub const NAMED: [Self; 8] = [
+        Self::Hour,
+        Self::FourHours,
+        Self::EightHours,
+        Self::Day,
+        Self::ThreeDays,
+        Self::Week,
+        Self::Month,
+        Self::Year,
+    ];
+
+    /// Reads the parameter `term`; `1hour` is another name of `hour`.
+    ///
+    /// # Errors
+    /// Names the value and the rule.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "1hour" => Ok(Self::Hour),
+            "custom" => Ok(Self::Custom),
+            _ => Self::NAMED
+                .into_iter()
+                .find(|term| term.name() == text)
+                .ok_or_else(|| {
+                    format!(
+                        "term '{text}' must be hour, 4hours, 8hours, day, 3days, week, month, year or custom"
+                    )
+                }),
+        }
+    }
+
+    /// As the parameter `term` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::FourHours => "4hours",
+            Self::EightHours => "8hours",
+            Self::Day => "day",
+            Self::ThreeDays => "3days",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// As a graph's title and the switcher have it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Hour => "Hour",
+            Self::FourHours => "4 hours",
+            Self::EightHours => "8 hours",
+            Self::Day => "Day",
+            Self::ThreeDays => "3 days",
+            Self::Week => "Week",
+            Self::Month => "Month",
+            Self::Year => "Year",
+            Self::Custom => "Custom",
+        }
+    }
+
+    /// How far it reaches back, in seconds; a custom range has its own length.
+    fn seconds(self) -> i64 {
+        const HOUR: i64 = 3600;
+        const DAY: i64 = 24 * HOUR;
+        match self {
+            Self::Hour => 70 * 60,
+            Self::FourHours => 4 * HOUR,
+            Self::EightHours => 8 * HOUR,
+            Self::Day => 33 * HOUR,
+            Self::ThreeDays => 3 * DAY,
+            Self::Week => 8 * DAY,
+            Self::Month => 35 * DAY,
+            Self::Year => 400 * DAY,
+            Self::Custom => 0,
+        }
+    }
+}
+
+/// A term with its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The term that it came from.
+    pub term: Term,
+    /// First second, since 1970.
+    pub start: i64,
+    /// Last second, since 1970.
+    pub end: i64,
+}
+
+impl Range {
+    /// A named term that ends at `now`, or the custom range from `from` to `to`. The end of a named
+    /// term is the last whole minute: a point of an RRD becomes visible at a minute's end, so all
+    /// requests within a minute are for the same picture.
+    ///
+    /// # Errors
+    /// Names the value and the rule, where a custom range lacks a time or a time is none.
+    pub fn new(
+        term: Term,
+        from: Option<&str>,
+        to: Option<&str>,
+        now: i64,
+        zone: &TimeZone,
+    ) -> Result<Self, String> {
+        if term != Term::Custom {
+            let end = now - now.rem_euclid(60);
+            let start = end - term.seconds();
+            return Ok(Self { term, start, end });
+        }
+        let time = |name: &str, text: Option<&str>| match text {
+            Some(text) if !text.is_empty() => parse_time(text, zone).ok_or_else(|| {
+                format!("{name} '{text}' must be a time as 2026-01-31T08:15 or seconds since 1970")
+            }),
+            _ => Err(format!("{name} is missing; term 'custom' needs from and to")),
+        };
+        let (start, end) = (time("from", from)?, time("to", to)?);
+        if !(MIN_CUSTOM..=MAX_CUSTOM).contains(&(end - start)) {
+            return Err(format!(
+                "from {} to {} must be a minute at least and ten years at most",
+                show(start, zone),
+                show(end, zone)
+            ));
+        }
+        Ok(Self { term, start, end })
+    }
+
+    /// The custom range that pages offer at first: 32 hours up to the last quarter of an hour.
+    #[must_use]
+    pub fn offered(now: i64) -> Self {
+        let end = now - now.rem_euclid(900);
+        Self { term: Term::Custom, start: end - 32 * 3600, end }
+    }
+
+    /// Its length in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.end - self.start
+    }
+
+    /// What a graph's title says of it: `Day`, or `<from> to <to>`.
+    #[must_use]
+    pub fn title(&self, zone: &TimeZone) -> String {
+        match self.term {
+            Term::Custom => format!("{} to {}", show(self.start, zone), show(self.end, zone)),
+            named => named.label().to_owned(),
+        }
+    }
+}
+
+/// Seconds since 1970 as local time, to the minute: `2026-01-31 08:15`.
+#[must_use]
+pub fn show(seconds: i64, zone: &TimeZone) -> String {
+    local(seconds, zone)
+        .map(|time| time.strftime("%Y-%m-%d %H:%M").to_string())
+        .unwrap_or_else(|| seconds.to_string())
+}
+
+/// The same to the second: `2026-01-31 08:15:42`.
+#[must_use]
+pub fn show_seconds(seconds: i64, zone: &TimeZone) -> String {
+    local(seconds, zone)
+        .map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+        .unwrap_or_else(|| seconds.to_string())
+}
+
+/// As a form's `datetime-local` field and links have it: `2026-01-31T08:15`.
+#[must_use]
+pub fn show_for_form(seconds: i64, zone: &TimeZone) -> String {
+    show(seconds, zone).replace(' ', "T")
+}
+
+fn local(seconds: i64, zone: &TimeZone) -> Option<Zoned> {
+    Some(Timestamp::from_second(seconds).ok()?.to_zoned(zone.clone()))
+}
+
+/// Seconds since 1970, or local time as `2026-01-31`, `2026-01-31 08:15` or `2026-01-31T08:15:42`.
+fn parse_time(text: &str, zone: &TimeZone) -> Option<i64> {
+    // Beyond the year 9999 no calendar here follows.
+    const LAST: i64 = 253_402_000_000;
+    let seconds = match text.parse::<i64>() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            text.parse::<DateTime>().ok()?.to_zoned(zone.clone()).ok()?.timestamp().as_second()
+        }
+    };
+    (0..LAST).contains(&seconds).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_404_873_350; // 2014-07-09 02:35:50 UTC
+
+    fn tokyo() -> TimeZone {
+        TimeZone::fixed(jiff::tz::offset(9))
+    }
+
+    fn custom(from: Option<&str>, to: Option<&str>) -> Result<Range, String> {
+        Range::new(Term::Custom, from, to, NOW, &tokyo())
+    }
+
+    #[test]
+    fn each_named_term_reaches_back_as_far_as_it_says_from_the_last_whole_minute() {
+        for (name, seconds) in [
+            ("hour", 70 * 60),
+            ("1hour", 70 * 60),
+            ("4hours", 4 * 3600),
+            ("8hours", 8 * 3600),
+            ("day", 33 * 3600),
+            ("3days", 3 * 86_400),
+            ("week", 8 * 86_400),
+            ("month", 35 * 86_400),
+            ("year", 400 * 86_400),
+        ] {
+            let term = Term::parse(name).unwrap();
+            let range = Range::new(term, None, None, NOW, &tokyo()).unwrap();
+            assert_eq!(range.end, 1_404_873_300, "{name}");
+            assert_eq!(range.seconds(), seconds, "{name}");
+        }
+        assert_eq!(
+            Term::parse("decade").unwrap_err(),
+            "term 'decade' must be hour, 4hours, 8hours, day, 3days, week, month, year or custom"
+        );
+    }
+
+    #[test]
+    fn a_custom_range_takes_local_time_or_seconds() {
+        for from in ["2014-07-09T08:00", "2014-07-09 08:00", "2014-07-09 08:00:00", "1404860400"] {
+            let range = custom(Some(from), Some("2014-07-09T11:00")).unwrap();
+            assert_eq!(range.start, 1_404_860_400, "{from}");
+            assert_eq!(range.seconds(), 3 * 3600);
+            assert_eq!(range.title(&tokyo()), "2014-07-09 08:00 to 2014-07-09 11:00");
+        }
+        let midnight = custom(Some("2014-07-09"), Some("2014-07-10")).unwrap();
+        assert_eq!(midnight.seconds(), 86_400);
+    }
+
+    #[test]
+    fn a_custom_range_without_sense_is_refused_with_value_and_rule() {
+        for (from, to, says) in [
+            (None, Some("1404860400"), "from is missing"),
+            (Some("1404860400"), Some(""), "to is missing"),
+            (Some("soon"), Some("1404860400"), "from 'soon' must be a time"),
+            (Some("-5"), Some("1404860400"), "from '-5' must be a time"),
+            (Some("0"), Some("9999999999999999"), "to '9999999999999999' must"),
+            (Some("1404860400"), Some("1404860400"), "a minute at least"),
+            (Some("0"), Some("1404860400"), "ten years at most"),
+        ] {
+            let error = custom(from, to).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_range_first_offered_ends_at_a_quarter_of_an_hour() {
+        let offered = Range::offered(NOW);
+        assert_eq!(show_for_form(offered.end, &tokyo()), "2014-07-09T11:30");
+        assert_eq!(show_for_form(offered.start, &tokyo()), "2014-07-08T03:30");
+    }
+}

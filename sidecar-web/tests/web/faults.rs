@@ -1,0 +1,96 @@
+//! What fails costs itself, and no more.
+
+use std::process::Command;
+
+use crate::process::{HOST, SILENT_HOST, Web};
+
+/// The processes that this one started, by whichever of its threads.
+fn children(of: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{of}/task")).unwrap();
+    tasks
+        .filter_map(|task| {
+            let path = task.ok()?.path().join("children");
+            std::fs::read_to_string(path).ok()
+        })
+        .flat_map(|children| children.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+fn signal(name: &str, process: &str) {
+    let sent = Command::new("kill").args(["-s", name, process]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn graph(width: u32) -> String {
+    format!("/graph?address={HOST}&plugin_identifier=base&graph=loadavg-1&width={width}")
+}
+
+#[test]
+fn a_render_worker_that_is_killed_is_started_again() {
+    let web = Web::start();
+    web.record("base", &["loadavg-1"]);
+    web.get(&graph(300)).picture_size();
+    let workers = children(web.id());
+    assert!(!workers.is_empty());
+    for worker in &workers {
+        signal("KILL", worker);
+        // Gone, or a zombie that waits to be noticed.
+        while std::fs::read_to_string(format!("/proc/{worker}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            std::thread::yield_now();
+        }
+    }
+    for width in 301..310 {
+        web.get(&graph(width)).picture_size();
+    }
+}
+
+#[test]
+fn a_damaged_file_costs_its_graph_and_others_are_drawn() {
+    let web = Web::start();
+    web.record("base", &["loadavg-1", "tcp-established"]);
+    let file = web.data_dir().join(HOST).join("base/tcp-established.gauge.rrd");
+    std::fs::write(file, b"RRD\0 and nothing more").unwrap();
+    let broken =
+        web.get(&format!("/graph?address={HOST}&plugin_identifier=base&graph=tcp-established"));
+    assert_eq!(broken.status, 500);
+    assert!(broken.text().starts_with("librrd: "), "{}", broken.text());
+    web.get(&graph(400)).picture_size();
+}
+
+#[test]
+fn while_redis_is_away_pages_come_with_a_notice_and_statuses_are_unknown() {
+    let web = Web::start();
+    let list = web.get("/");
+    assert_eq!(list.status, 200);
+    assert!(list.text().contains("Statuses are unknown. Redis at 127.0.0.1:1 "));
+    assert!(list.text().contains("mark unknown"));
+    let server = web.get(&format!("/server?address={SILENT_HOST}"));
+    assert_eq!(server.status, 200);
+    assert!(server.text().contains("What is shown may be old or incomplete."));
+    let both = web.get(&format!("/servers?address={SILENT_HOST}&address={HOST}&address=gone"));
+    assert_eq!(both.status, 200);
+    assert!(both.text().contains("2 servers side by side"));
+    assert_eq!(web.get(&format!("/api/host-status?address={HOST}")).status, 503);
+    // Of a host that nobody configured, the status is known without asking.
+    assert_eq!(web.get("/api/host-status?address=10.9.9.9").text(), r#"{"10.9.9.9":2}"#);
+    assert_eq!(web.get("/healthz").text(), "ok\n");
+    let servers = web.get("/api/servers?service=Shop").text();
+    assert_eq!(servers, "10.0.0.1 web-1 <i>rack</i>\n2001:db8::1 db-1\n");
+}
+
+#[test]
+fn a_stop_ends_it_and_its_workers() {
+    let mut web = Web::start();
+    web.record("base", &["loadavg-1"]);
+    web.get(&graph(300)).picture_size();
+    let workers = children(web.id());
+    signal("TERM", &web.id().to_string());
+    assert!(web.ended_well());
+    for worker in workers {
+        while std::path::Path::new(&format!("/proc/{worker}")).exists() {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! `kurado-web` as a process: files made by the real rrdtool, requests over a socket, a Redis that
+//! is away. What needs Redis is tested end to end, in the workspace's `tests/`.
+
+mod assets;
+mod faults;
+mod graphs;
+mod process;
+mod refusals;

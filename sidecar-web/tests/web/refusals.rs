@@ -1,0 +1,111 @@
+//! Whatever a request says, it gets its 4xx with a text that names the value and the rule.
+
+use crate::process::{HOST, SILENT_HOST, Web};
+
+#[test]
+fn each_bad_parameter_is_refused_with_value_and_rule() {
+    let web = Web::start();
+    web.record("base", &["loadavg-1"]);
+    let graph = format!("/graph?address={HOST}&plugin_identifier=base&graph=loadavg-1");
+    let long = "x".repeat(5000);
+    for (target, status, says) in [
+        ("/server".to_owned(), 400, "parameter address is missing"),
+        ("/server?address=".to_owned(), 400, "parameter address is missing"),
+        ("/server?address=10.9.9.9".to_owned(), 404, "address '10.9.9.9'"),
+        ("/server?address=../..".to_owned(), 404, "address '../..'"),
+        (format!("/server?address={long}"), 404, "xxx…'"),
+        (format!("/server?address={HOST}&term=decade"), 400, "term 'decade' must be hour,"),
+        (format!("/server?address={HOST}&term=custom"), 400, "from is missing"),
+        (format!("/server?address={HOST}&term=custom&from=1&to=soon"), 400, "to 'soon' must be"),
+        (format!("/server?address={HOST}&plugin_identifier=http"), 404, "must be one of host"),
+        ("/servers".to_owned(), 400, "0 addresses; the page shows 1 to 500"),
+        (format!("/servers?{}", addresses(501)), 400, "501 addresses"),
+        (format!("/servers?address={HOST}&plugin_identifier=x"), 404, "none of these hosts"),
+        ("/?service=none".to_owned(), 404, "no service in the configuration is 'none'"),
+        ("/api/servers?service=none".to_owned(), 404, "'none'"),
+        ("/api/host-status".to_owned(), 400, "parameter address is missing"),
+        ("/graph".to_owned(), 400, "parameter address is missing"),
+        (format!("/graph?address={HOST}"), 400, "parameter plugin_identifier is missing"),
+        (
+            format!("/graph?address={HOST}&plugin_identifier=base"),
+            400,
+            "parameter graph is missing",
+        ),
+        (
+            format!("/graph?address={HOST}&plugin_identifier=../{SILENT_HOST}/base&graph=cpu"),
+            404,
+            "plugin_identifier '../2001:db8::1/base' must be one of host 10.0.0.1: base, redis",
+        ),
+        (
+            format!("/graph?address={HOST}&plugin_identifier=base&graph=../redis/mem"),
+            404,
+            "graph '../redis/mem' is none of plugin 'base'",
+        ),
+        (
+            format!("/graph?address={HOST}&plugin_identifier=base&graph=%00%0d%0aset-cookie:x"),
+            404,
+            r"graph '\u{0}\r\nset-cookie:x' is none",
+        ),
+        (
+            format!("/graph?address={HOST}&plugin_identifier=base&graph=traffic-..%2f..%2fredis"),
+            404,
+            "",
+        ),
+        (format!("{graph}&width=99"), 400, "width '99' must be a whole number from 100 to 2000"),
+        (format!("{graph}&width=1e9"), 400, "width '1e9' must be"),
+        (format!("{graph}&width=99999999999999999999"), 400, "width '99999999999999999999' must"),
+        (format!("{graph}&scale=9"), 400, "scale '9' must be a whole number from 1 to 2"),
+        (format!("{graph}&theme=pink"), 400, "theme 'pink' must be light or dark"),
+        (format!("{graph}&term=--end"), 400, "term '--end' must be"),
+        (
+            format!("{graph}&term=custom&from=2&to=1"),
+            400,
+            "a minute at least and ten years at most",
+        ),
+        (
+            format!("{graph}&term=custom&from=-9223372036854775808&to=9223372036854775807"),
+            400,
+            "must be a time as",
+        ),
+        ("/nothing".to_owned(), 404, "there is no such page"),
+        ("/../../etc/passwd".to_owned(), 404, "there is no such page"),
+    ] {
+        let answer = web.get(&target);
+        let text = answer.text();
+        let target = &target[..target.len().min(200)];
+        assert_eq!(answer.status, status, "{target}: {text}");
+        assert!(text.contains(says), "{target}: {text}");
+        assert!(text.len() < 400, "{target}: {text}");
+    }
+}
+
+fn addresses(count: usize) -> String {
+    (0..count)
+        .map(|n| format!("address=10.1.{}.{}", n / 250, n % 250))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+#[test]
+fn another_method_and_a_body_without_end_are_refused() {
+    let web = Web::start();
+    let request = |method: &str, length: usize| {
+        web.ask(&format!(
+            "{method} /api/host-status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-length: {length}\r\n\r\n"
+        ))
+    };
+    assert_eq!(request("DELETE", 0).status, 405);
+    assert_eq!(request("POST", 2 << 20).status, 413);
+    assert_eq!(request("POST", 0).status, 400);
+}
+
+#[test]
+fn what_comes_from_outside_is_never_markup() {
+    let web = Web::start();
+    for target in ["/", &format!("/server?address={HOST}")] {
+        let page = web.get(target).text();
+        assert!(page.contains("&#60;i&#62;rack&#60;/i&#62;"), "{target}");
+        assert!(!page.contains("<i>"), "{target}");
+    }
+}
