@@ -108,8 +108,14 @@ pub fn unescape_identifier(escaped: &str) -> String {
     unescape(escaped).unwrap_or_else(|| escaped.to_owned())
 }
 
+/// Whether this is the escaped form of an identifier, short enough to name a directory.
+#[must_use]
+pub fn is_escaped(text: &str) -> bool {
+    (1..=MAX_ESCAPED_LEN).contains(&text.len()) && first_unescaped(text.as_bytes()).is_none()
+}
+
 /// The first byte in an escaped identifier that escaping would not have left there.
-pub(crate) fn first_unescaped(escaped: &[u8]) -> Option<usize> {
+fn first_unescaped(escaped: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(&byte) = escaped.get(at) {
         if keep(byte) {

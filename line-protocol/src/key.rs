@@ -2,8 +2,11 @@
 
 use crate::escape::{escape_into, unescape};
 
-/// Longest RRD file name, in bytes, that the usual file systems take.
-pub const MAX_FILE_NAME_LEN: usize = 255;
+/// Longest RRD file name, in bytes: file systems take 255, and librrd makes a new file under a name
+/// that is six longer.
+pub const MAX_FILE_NAME_LEN: usize = 249;
+/// Longest key, in bytes, when escaped.
+pub const MAX_KEY_LEN: usize = MAX_FILE_NAME_LEN - ".rrd".len();
 
 /// What kind of number a data source holds (rrdcreate's DST).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +75,14 @@ pub fn file_name(key: &str) -> String {
 #[must_use]
 pub fn key_of_file_name(name: &str) -> Option<String> {
     unescape(name.strip_suffix(".rrd")?)
+}
+
+/// Whether this names a file of the length that file systems take, and has no control characters.
+#[must_use]
+pub fn is_valid(key: &str) -> bool {
+    !key.is_empty()
+        && file_name_len(key) <= MAX_FILE_NAME_LEN
+        && !key.bytes().any(|byte| byte.is_ascii_control())
 }
 
 /// Length of [`file_name`] without making it.

@@ -22,5 +22,5 @@ mod escape;
 
 pub use identifier::Identifier;
 pub use key::DataSourceType;
-pub use line::{Line, LineError, Record, parse_line, payload_lines};
+pub use line::{Line, LineError, Record, parse_canonical_line, parse_line, payload_lines};
 pub use value::Value;

@@ -4,12 +4,16 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::address;
-use crate::identifier::{self, first_unescaped};
+use crate::identifier;
 use crate::key::{self, DataSourceType};
 use crate::value::{Value, ValueError};
 
 /// Longest line, in bytes. A kernel version or an error text is well below it.
 pub const MAX_LINE_LEN: usize = 8192;
+
+/// Longest line in its canonical form: what was accepted at [`MAX_LINE_LEN`] may get an address, a
+/// type and a longer time.
+pub const MAX_CANONICAL_LEN: usize = MAX_LINE_LEN + 300;
 
 /// One line, its texts borrowed from the payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +83,10 @@ pub enum LineError {
     #[error("type '{0}' must be metrics, meta or warn")]
     Type(String),
     /// A key that is empty, or too long to name a file, or holds control characters.
-    #[error("key '{0}' must be 1 to 251 bytes, escaped, without control characters")]
+    #[error(
+        "key '{0}' must be 1 to {max} bytes, its type and escapes included, without control characters",
+        max = key::MAX_KEY_LEN
+    )]
     Key(String),
     /// A value that its data source can't take.
     #[error("value '{0}' {1}")]
@@ -123,7 +130,22 @@ pub fn payload_lines(payload: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 /// # Errors
 /// A fault costs this line only; the text of the error names the value and the rule.
 pub fn parse_line(bytes: &[u8]) -> Result<Option<Line<'_>>, LineError> {
-    if bytes.len() > MAX_LINE_LEN {
+    parse_up_to(MAX_LINE_LEN, bytes)
+}
+
+/// Reads a line that [`Line::write_to`] wrote.
+///
+/// # Errors
+/// As [`parse_line`], but at [`MAX_CANONICAL_LEN`] bytes.
+pub fn parse_canonical_line(bytes: &[u8]) -> Result<Option<Line<'_>>, LineError> {
+    parse_up_to(MAX_CANONICAL_LEN, bytes)
+}
+
+fn parse_up_to(most: usize, bytes: &[u8]) -> Result<Option<Line<'_>>, LineError> {
+    if bytes.starts_with(b"#") || bytes.starts_with(b"//") {
+        return Ok(None);
+    }
+    if bytes.len() > most {
         return Err(LineError::TooLong(bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| LineError::NotUtf8)?;
@@ -153,10 +175,7 @@ pub fn parse_line(bytes: &[u8]) -> Result<Option<Line<'_>>, LineError> {
     let (Some(plugin), Some(kind), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(LineError::Name(quoted(name)));
     };
-    if plugin.is_empty()
-        || plugin.len() > identifier::MAX_ESCAPED_LEN
-        || first_unescaped(plugin.as_bytes()).is_some()
-    {
+    if !identifier::is_escaped(plugin) {
         return Err(LineError::Plugin(quoted(plugin)));
     }
     let record = parse_record(kind, key, value)?;
@@ -176,13 +195,16 @@ pub(crate) fn says_nothing(line: &str) -> bool {
 }
 
 fn parse_record<'a>(kind: &str, key: &'a str, value: &'a str) -> Result<Record<'a>, LineError> {
-    let too_long = match kind {
+    let fits = match kind {
         // `.gauge` may be put behind it.
-        "metrics" => key::file_name_len(key) + ".gauge".len() > key::MAX_FILE_NAME_LEN,
-        "meta" | "warn" => key.len() > key::MAX_FILE_NAME_LEN,
+        "metrics" if DataSourceType::of_key(key).is_none() => {
+            key::is_valid(key) && key::file_name_len(key) + ".gauge".len() <= key::MAX_FILE_NAME_LEN
+        }
+        "metrics" => key::is_valid(key),
+        "meta" | "warn" => is_valid_text_key(key),
         _ => return Err(LineError::Type(quoted(kind))),
     };
-    if too_long || key.is_empty() || key.bytes().any(|byte| byte.is_ascii_control()) {
+    if !fits {
         return Err(LineError::Key(quoted(key)));
     }
     Ok(match kind {
@@ -198,6 +220,12 @@ fn parse_record<'a>(kind: &str, key: &'a str, value: &'a str) -> Result<Record<'
             Record::Metric { key, data_source_type, value }
         }
     })
+}
+
+/// Whether this may name a meta or warning.
+#[must_use]
+pub fn is_valid_text_key(key: &str) -> bool {
+    (1..=key::MAX_KEY_LEN).contains(&key.len()) && !key.bytes().any(|byte| byte.is_ascii_control())
 }
 
 /// A value as an error shows it: the first 80 characters, control characters escaped.

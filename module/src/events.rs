@@ -120,24 +120,35 @@ pub fn wake_main_thread() {
     }
 }
 
+/// Touches no key: opening one may find it expired and delete it, and only what runs in a timer or
+/// a command has its deletions replicated.
 unsafe extern "C" fn on_results(_data: *mut c_void) {
     let ctx = Context::new(CONTEXT.load(Ordering::Acquire));
+    caught(|| ctx.create_timer(Duration::ZERO, take_results, ()));
+}
+
+fn take_results(ctx: &Context, (): ()) {
     let _ = caught(|| {
         state::with(|state| {
-            writing::take_results(state, &ctx);
-            writing::submit_due(state, &ctx);
+            writing::take_results(state, ctx);
+            writing::submit_due(state, ctx);
         })
     });
 }
 
 unsafe extern "C" fn on_flush(
-    _ctx: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     subevent: u64,
-    _data: *mut c_void,
+    data: *mut c_void,
 ) {
-    if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START {
-        caught(state::all_forgotten);
+    // SAFETY: for this event Redis passes the structure, or nothing.
+    let database = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
+    // -1 stands for all; hosts live in database 0.
+    let concerns_hosts = database.is_none_or(|info| info.dbnum <= 0);
+    if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START && concerns_hosts {
+        let ctx = Context::new(ctx);
+        caught(|| state::all_forgotten(&ctx));
     }
 }
 

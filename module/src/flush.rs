@@ -20,12 +20,9 @@ pub struct Waiting {
     next_id: u64,
     flushes: HashMap<u64, Flush>,
     /// By series: who waits for it, and for its points up to which time.
-    by_series: HashMap<SeriesName, Vec<(u64, u32)>>,
-    fetches: HashMap<u64, (BlockedClient, SeriesName)>,
+    by_series: HashMap<Target, Vec<(u64, u32)>>,
+    fetches: HashMap<u64, (BlockedClient, Target)>,
 }
-
-/// Address, escaped plugin, key.
-type SeriesName = (Arc<str>, Arc<str>, Arc<str>);
 
 struct Flush {
     client: BlockedClient,
@@ -82,7 +79,7 @@ pub fn start(
     then: Then,
 ) -> RedisResult {
     STATS.flushes.add(1);
-    let mut waits: Vec<(SeriesName, u32)> = Vec::new();
+    let mut waits: Vec<(Target, u32)> = Vec::new();
     for address in addresses {
         // A key of another type has no points.
         let _ = with_host(ctx, address, |stored| {
@@ -95,8 +92,13 @@ pub fn start(
                         if let Some(newest) = series.pending().last()
                             && wanted(plugin, key)
                         {
-                            let name = (Arc::clone(address), Arc::clone(plugin), Arc::clone(key));
-                            waits.push((name, newest.time()));
+                            let target = Target {
+                                address: Arc::clone(address),
+                                generation: host.generation(),
+                                plugin: Arc::clone(plugin),
+                                key: Arc::clone(key),
+                            };
+                            waits.push((target, newest.time()));
                         }
                     }
                 }
@@ -123,8 +125,8 @@ pub fn start(
         finish(state, flush);
     } else {
         state.waiting.flushes.insert(id, flush);
-        for (name, newest) in waits {
-            state.waiting.by_series.entry(name).or_default().push((id, newest));
+        for (target, newest) in waits {
+            state.waiting.by_series.entry(target).or_default().push((id, newest));
         }
     }
     STATS.flushes_waiting.set(state.waiting.count());
@@ -145,8 +147,7 @@ pub fn settle(
     result: &Result<Written, FileError>,
     next: Option<u32>,
 ) {
-    let name = (Arc::clone(&target.address), Arc::clone(&target.plugin), Arc::clone(&target.key));
-    let Some(waits) = state.waiting.by_series.remove(&name) else {
+    let Some(waits) = state.waiting.by_series.remove(target) else {
         return;
     };
     let mut more = Vec::new();
@@ -176,7 +177,7 @@ pub fn settle(
         }
     }
     if !more.is_empty() {
-        state.waiting.by_series.insert(name, more);
+        state.waiting.by_series.insert(target.clone(), more);
         let (plugin, key) = (Arc::clone(&target.plugin), Arc::clone(&target.key));
         let wanted = |p: &str, k: &str| *p == *plugin && *k == *key;
         writing::submit(state, ctx, &target.address, Priority::Urgent, wanted);
@@ -203,14 +204,14 @@ fn finish(state: &mut State, flush: Flush) {
 fn fetch(state: &mut State, client: BlockedClient, target: Target, range: Range) {
     let token = state.waiting.next_id;
     state.waiting.next_id += 1;
-    let name = (Arc::clone(&target.address), Arc::clone(&target.plugin), Arc::clone(&target.key));
-    state.waiting.fetches.insert(token, (client, name));
+    state.waiting.fetches.insert(token, (client, target.clone()));
     state.writers.submit(Job::Fetch { token, target, range }, Priority::Urgent);
 }
 
 /// Rows have come.
 pub fn fetched(state: &mut State, token: u64, result: Result<Vec<Row>, FileError>) {
-    let Some((client, (address, plugin, key))) = state.waiting.fetches.remove(&token) else {
+    let Some((client, Target { address, plugin, key, .. })) = state.waiting.fetches.remove(&token)
+    else {
         return;
     };
     STATS.flushes_waiting.set(state.waiting.count());

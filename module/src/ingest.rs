@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use line_protocol::{Line, Record, parse_line, payload_lines};
+use line_protocol::{Line, Record, parse_canonical_line, parse_line, payload_lines};
 use redis_module::{
     Context, ContextFlags, NotifyEvent, RedisError, RedisResult, RedisString, RedisValue, raw,
 };
@@ -14,8 +14,10 @@ use crate::host_key::{key_name, with_host, with_host_to_write};
 use crate::stats::STATS;
 use crate::{clock, settings, state};
 
-/// Most bytes of one payload.
-const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
+/// Most bytes of the payloads of one command: the main thread serves nobody else meanwhile.
+const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
+/// About how many bytes are replicated as one command.
+const REPLICATED_CHUNK: usize = 1024 * 1024;
 /// Points later than this many seconds from now are refused: once in a file, such a point would
 /// keep all points before it out.
 const MAX_FUTURE: u32 = 600;
@@ -92,22 +94,27 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     check_database(ctx)?;
     let replayed = ContextFlags::LOADING | ContextFlags::REPLICATED;
     let origin = if ctx.get_flags().intersects(replayed) { Origin::Replay } else { Origin::Client };
+    let bytes = payloads.iter().map(|payload| payload.as_slice().len()).sum::<usize>();
+    if origin == Origin::Client && bytes > MAX_PAYLOAD {
+        return Err(RedisError::String(format!(
+            "ERR no line was accepted: {bytes} bytes in one command, and at most {MAX_PAYLOAD} are \
+             taken"
+        )));
+    }
     let now = clock::now();
     let mut outcome = Outcome::default();
     let sender = sender_address(ctx);
     let mut parsed = Vec::new();
     for (payload_index, payload) in payloads.iter().enumerate() {
         let payload = payload.as_slice();
-        if payload.len() > MAX_PAYLOAD {
-            return Err(RedisError::String(format!(
-                "ERR payload of {} bytes; at most {MAX_PAYLOAD} are taken",
-                payload.len()
-            )));
-        }
         let mut received = now;
         for (number, bytes) in payload_lines(payload) {
             let place = (payload_index, number);
-            match parse_line(bytes) {
+            let line = match origin {
+                Origin::Client => parse_line(bytes),
+                Origin::Replay => parse_canonical_line(bytes),
+            };
+            match line {
                 Ok(Some(line)) if takes == Takes::Meta && !matches!(line.record, Record::Meta { .. }) => {
                     outcome.reject(place, &"only lines of type meta are taken here");
                 }
@@ -137,14 +144,23 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     STATS.lines_rejected.add(outcome.rejected);
     match origin {
         Origin::Replay => ctx.replicate_verbatim(),
-        Origin::Client if outcome.canonical.is_empty() => {}
-        Origin::Client => {
-            let mut payload = format!("{RECEIVED}{now}\n").into_bytes();
-            payload.append(&mut outcome.canonical);
-            ctx.replicate("KURADO.PUSH", &[payload.as_slice()][..]);
-        }
+        Origin::Client => replicate(ctx, &outcome.canonical, now),
     }
     Ok(outcome.into_reply())
+}
+
+/// Replicates accepted lines in commands of a bearable size.
+fn replicate(ctx: &Context, canonical: &[u8], now: u32) {
+    let mut rest = canonical;
+    while !rest.is_empty() {
+        let after = rest.get(REPLICATED_CHUNK..).unwrap_or_default();
+        let line_end = after.iter().position(|byte| *byte == b'\n');
+        let length = line_end.map_or(rest.len(), |end| REPLICATED_CHUNK + end + 1);
+        let (chunk, others) = rest.split_at(length.min(rest.len()));
+        let payload = [format!("{RECEIVED}{now}\n").as_bytes(), chunk].concat();
+        ctx.replicate("KURADO.PUSH", &[payload.as_slice()][..]);
+        rest = others;
+    }
 }
 
 /// Refuses in a database other than 0: a host has one set of files, whatever the database.
@@ -293,8 +309,13 @@ fn apply(ctx: &Context, parsed: &[Parsed<'_>], origin: Origin, now: u32, outcome
                     }
                 });
             }
-            Err(_) => {
-                let reason = format!("key 'kurado:{{{address}}}' holds another type");
+            Err(error) => {
+                let reason = match error {
+                    RedisError::WrongType => {
+                        format!("key 'kurado:{{{address}}}' holds another type")
+                    }
+                    other => other.to_string(),
+                };
                 of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &reason));
             }
         }

@@ -24,7 +24,7 @@ mod state;
 mod stats;
 mod writing;
 
-use redis_module::{Context, RedisString, Status, redis_module};
+use redis_module::{Context, ModuleOptions, RedisString, Status, redis_module};
 
 use commands::{fetch, flush as flush_command, host, hosts, meta, push, series};
 use guard::guarded;
@@ -80,6 +80,8 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
             "it takes no argument, but was given '{argument}'; write settings as kurado.NAME VALUE"
         ));
     }
+    // A faulty snapshot then costs its RESTORE or its sync, and not the server.
+    ctx.set_module_options(ModuleOptions::HANDLE_IO_ERRORS);
     settings::register(ctx)?;
     docs::register(ctx)?;
     info::register(ctx)?;

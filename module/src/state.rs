@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
@@ -20,6 +20,8 @@ use crate::{clock, events, settings, writing};
 /// How long SHUTDOWN waits for the points in memory to be written. What is left then is in AOF or
 /// RDB, if the server keeps one.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long it waits for results between two looks.
+const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 
 /// The state of the module.
 pub struct State {
@@ -91,9 +93,16 @@ pub fn host_loaded(address: &str, has_pending: bool) {
     });
 }
 
-/// All keys are gone, or about to be.
-pub fn all_forgotten() {
+/// All keys are about to go.
+pub fn all_forgotten(ctx: &Context) {
     let _ = with(|state| {
+        // A replica is about to take its master's keys, and what the master has written into its
+        // files no longer waits there: here it may.
+        if ctx.get_flags().contains(ContextFlags::SLAVE) && !state.paused {
+            for address in state.hosts.clone() {
+                writing::submit(state, ctx, &address, Priority::Normal, |_, _| true);
+            }
+        }
         state.schedule.clear();
         state.hosts.clear();
     });
@@ -104,24 +113,31 @@ pub fn stop(ctx: &Context) {
     let Some(mut state) = STATE.take() else {
         return;
     };
-    if ctx.get_flags().contains(ContextFlags::LOADING) || state.paused {
-        return;
-    }
+    let started = Instant::now();
+    let writes = !ctx.get_flags().contains(ContextFlags::LOADING) && !state.paused;
     let addresses: Vec<_> = state.hosts.iter().cloned().collect();
-    for address in &addresses {
-        writing::submit(&mut state, ctx, address, Priority::Normal, |_, _| true);
+    // What came while a batch of its series was under way goes out when that has come back.
+    while writes && started.elapsed() < DRAIN_LIMIT {
+        writing::take_results(&mut state, ctx);
+        for address in &addresses {
+            writing::submit(&mut state, ctx, address, Priority::Normal, |_, _| true);
+        }
+        if state.in_flight == 0 {
+            break;
+        }
+        std::thread::sleep(DRAIN_PAUSE);
     }
-    let finished = state.writers.drain(DRAIN_LIMIT);
-    writing::take_results(&mut state, ctx);
     let left = STATS.pending_points.get();
-    if finished && left == 0 {
+    if left == 0 {
         ctx.log_notice("all points are written to their files");
     } else {
         ctx.log_warning(&format!(
-            "{left} points could not be written within {} s; they are safe only as far as \
-             AOF or RDB keep them",
-            DRAIN_LIMIT.as_secs()
+            "{left} points are not written to their files after {:.1} s; they are safe only as \
+             far as AOF or RDB keep them",
+            started.elapsed().as_secs_f32()
         ));
+    }
+    if !state.writers.drain(DRAIN_LIMIT.saturating_sub(started.elapsed())) {
         // Waiting on for a thread that hangs in a write would keep the server from ending.
         std::mem::forget(state);
     }

@@ -6,6 +6,7 @@ use redis_module::{Context, ContextFlags};
 use rrd_store::file::{FileError, Written};
 use rrd_store::writers::{Done, Job, Priority, Target};
 
+use crate::guard::caught;
 use crate::host_key::with_host;
 use crate::state::State;
 use crate::stats::STATS;
@@ -84,7 +85,8 @@ pub fn take_results(state: &mut State, ctx: &Context) {
         match done {
             Done::Written { target, result } => {
                 state.in_flight = state.in_flight.saturating_sub(1);
-                written(state, ctx, &target, &result);
+                // A fault with one must not lose the results behind it.
+                let _ = caught(|| written(state, ctx, &target, &result));
             }
             Done::Fetched { token, result } => flush::fetched(state, token, result),
             Done::Looked { stopped } => {

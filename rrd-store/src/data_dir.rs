@@ -100,8 +100,8 @@ impl DataDir {
     /// the last five minutes.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        let touched = fs::metadata(self.path.join(STOP_FILE)).and_then(|stop| stop.modified());
-        touched.is_ok_and(|touched| {
+        let stop = fs::metadata(self.path.join(STOP_FILE)).ok().filter(fs::Metadata::is_file);
+        stop.and_then(|stop| stop.modified().ok()).is_some_and(|touched| {
             // A time in the future counts as now.
             SystemTime::now().duration_since(touched).unwrap_or_default() < STOP_LIFE
         })

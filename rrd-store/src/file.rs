@@ -19,6 +19,8 @@ use crate::{HEARTBEAT, STEP};
 /// Steps a row and rows of the archives; each stands once for AVERAGE, MIN and MAX.
 /// Source: the layout of existing installations, 190,552 bytes.
 pub const ARCHIVES: [(u32, u32); 4] = [(1, 2880), (5, 2880), (60, 960), (1440, 1100)];
+/// Bytes of a file of these archives.
+const FILE_SIZE: u64 = 190_552;
 /// A new file starts so many seconds before its first point.
 const START_BEFORE_FIRST: u32 = 10;
 /// The name of the one data source.
@@ -86,23 +88,58 @@ impl FileError {
     fn header(path: &Path, error: &HeaderError) -> Self {
         let kind = match error {
             HeaderError::Io(error) => return Self::io(path, "read", error),
-            HeaderError::NotRrd | HeaderError::Truncated { .. } => FailureKind::Damaged,
+            HeaderError::NotRrd | HeaderError::Damaged(_) | HeaderError::Truncated { .. } => {
+                FailureKind::Damaged
+            }
             HeaderError::Layout(_) => FailureKind::Layout,
         };
         Self::new(path, kind, error.to_string())
     }
 
-    /// librrd tells errors as text only; the text of the system's error stands in it.
+    /// librrd tells errors as text only, with the system's in it; on a full file system that text
+    /// may be empty.
     fn librrd(path: &Path, text: &str) -> Self {
-        let kind = if text.contains("No space left") || text.contains("quota exceeded") {
+        let directory = path.parent().unwrap_or(path);
+        let kind = if text.contains("No space left")
+            || text.contains("quota exceeded")
+            || text.is_empty() && is_full(directory)
+        {
             FailureKind::NoSpace
         } else if text.contains("Permission denied") || text.contains("Read-only file system") {
             FailureKind::Permission
         } else {
             FailureKind::Other
         };
+        let text = match kind {
+            FailureKind::NoSpace => "no space left on the file system",
+            _ if text.is_empty() => "failed without a reason",
+            _ => text,
+        };
         Self::new(path, kind, format!("librrd: {text}"))
     }
+
+    fn of_crate(path: &Path, error: rrd::error::RrdError) -> Self {
+        match error {
+            rrd::error::RrdError::LibRrdError(text) => Self::librrd(path, &text),
+            other => Self::librrd(path, &other.to_string()),
+        }
+    }
+}
+
+/// Whether a file system has no room for one more file of the standard layout.
+fn is_full(directory: &Path) -> bool {
+    let Ok(name) = CString::new(directory.as_os_str().as_bytes()) else {
+        return false;
+    };
+    let mut system = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the name ends with NUL, and the call fills in the structure where it gives 0.
+    let system = unsafe {
+        if libc::statvfs(name.as_ptr(), system.as_mut_ptr()) != 0 {
+            return false;
+        }
+        system.assume_init()
+    };
+    system.f_bavail.saturating_mul(system.f_frsize) < FILE_SIZE || system.f_favail == 0
 }
 
 /// Writes points, ascending by time, to a file that is made where there is none. Points that are
@@ -192,7 +229,7 @@ pub fn create(path: &Path, data_source_type: DataSourceType, start: u32) -> Resu
         [&source],
         &archives,
     )
-    .map_err(|error| FileError::librrd(path, &error.to_string()))
+    .map_err(|error| FileError::of_crate(path, error))
 }
 
 /// What to read from a file.
@@ -241,7 +278,7 @@ pub fn fetch(path: &Path, range: Range) -> Result<Vec<Row>, FileError> {
         time_of(range.end),
         Duration::from_secs(u64::from(range.step)),
     )
-    .map_err(|error| FileError::librrd(path, &error.to_string()))?;
+    .map_err(|error| FileError::of_crate(path, error))?;
     let seconds = |time: SystemTime| {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)

@@ -41,6 +41,9 @@ pub enum HeaderError {
         /// Bytes that there must be.
         needed: u64,
     },
+    /// A part of the header makes no sense, or is one that this program knows nothing of.
+    #[error("has a damaged or unknown {0} in its header")]
+    Damaged(String),
     /// Another kind of RRD.
     #[error("has {0}; a series needs one data source at a step of {STEP} s")]
     Layout(String),
@@ -49,6 +52,10 @@ pub enum HeaderError {
 const STAT_HEAD: usize = 128;
 const DS_DEF: usize = 120;
 const RRA_DEF: usize = 120;
+const LIVE_HEAD: usize = 16;
+const PDP_PREP: usize = 112;
+/// A row of two years.
+const MOST_STEPS_A_ROW: u64 = 1_000_000;
 const MOST_ARCHIVES: u64 = 1024;
 
 impl Header {
@@ -79,15 +86,16 @@ impl Header {
             )));
         }
         let archives = usize::try_from(archives).map_err(|_| HeaderError::NotRrd)?;
-        let mut rest = vec![0; DS_DEF + archives * RRA_DEF + 16];
+        let mut rest = vec![0; DS_DEF + archives * RRA_DEF + LIVE_HEAD + PDP_PREP + archives * 88];
         read_whole(&mut file, &mut rest, found)?;
         let mut rows = 0u64;
         for archive in 0..archives {
-            let row_count = u64_at(&rest, DS_DEF + archive * RRA_DEF + 24);
-            rows = rows.saturating_add(row_count.ok_or(HeaderError::NotRrd)?);
+            let row_count = archive_rows(&rest, archives, archive)
+                .ok_or_else(|| HeaderError::Damaged(format!("archive {archive}")))?;
+            rows = rows.saturating_add(row_count);
         }
-        let fixed = STAT_HEAD + rest.len() + 112 + archives * (80 + 8);
-        let needed = (fixed as u64).saturating_add(rows.saturating_mul(8));
+        let fixed = (STAT_HEAD + rest.len()) as u64;
+        let needed = fixed.saturating_add(rows.saturating_mul(8));
         if found < needed {
             return Err(HeaderError::Truncated { found, needed });
         }
@@ -105,6 +113,22 @@ impl Header {
         let last_update = last_update.ok_or(HeaderError::NotRrd)?;
         Ok(Self { data_source_type, last_update })
     }
+}
+
+/// How many rows an archive has; `None` where librrd would divide by zero or write beyond its rows.
+/// It checks nothing of this itself, and takes the process with it.
+fn archive_rows(rest: &[u8], archives: usize, archive: usize) -> Option<u64> {
+    let definition = DS_DEF + archive * RRA_DEF;
+    let name = rest.get(definition..definition + 20)?;
+    let name = name.split(|byte| *byte == 0).next()?;
+    let is_plain = [&b"AVERAGE"[..], b"MIN", b"MAX", b"LAST"].contains(&name);
+    let row_count = u64_at(rest, definition + 24)?;
+    let steps_a_row = u64_at(rest, definition + 32)?;
+    let pointers = DS_DEF + archives * RRA_DEF + LIVE_HEAD + PDP_PREP + archives * 80;
+    let current_row = u64_at(rest, pointers + archive * 8)?;
+    let is_sound =
+        is_plain && (1..=MOST_STEPS_A_ROW).contains(&steps_a_row) && current_row < row_count;
+    is_sound.then_some(row_count)
 }
 
 fn read_whole(file: &mut File, buffer: &mut [u8], found: u64) -> Result<(), HeaderError> {

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use line_protocol::DataSourceType;
+use line_protocol::line::is_valid_text_key;
+use line_protocol::{DataSourceType, identifier, key};
 
 use crate::host::{Host, Plugin, Text};
 use crate::point::Point;
@@ -72,6 +73,10 @@ pub fn decode(bytes: &[u8], generation: u64) -> Result<Host, SnapshotError> {
     let mut plugins = BTreeMap::new();
     for _ in 0..input.u32()? {
         let name = input.text()?;
+        // It becomes a path, and anybody who may RESTORE can write a snapshot.
+        if !identifier::is_escaped(name) {
+            return Err(SnapshotError::Bad("plugin"));
+        }
         let mut plugin = Plugin { last_received: input.u32()?, ..Plugin::default() };
         plugin.series = decode_series(&mut input)?;
         plugin.meta = decode_texts(&mut input)?;
@@ -89,8 +94,9 @@ fn decode_series(input: &mut Reader<'_>) -> Result<HashMap<Arc<str>, Series>, Sn
     let mut all = HashMap::new();
     for _ in 0..input.u32()? {
         let key = input.text()?;
-        let data_source_type =
-            DataSourceType::of_key(key).ok_or(SnapshotError::Bad("series key"))?;
+        let data_source_type = DataSourceType::of_key(key)
+            .filter(|_| key::is_valid(key))
+            .ok_or(SnapshotError::Bad("series key"))?;
         let last = match input.u8()? {
             0 => None,
             _ => Some(input.point()?),
@@ -113,6 +119,9 @@ fn decode_texts(input: &mut Reader<'_>) -> Result<BTreeMap<Box<str>, Text>, Snap
     for _ in 0..input.u32()? {
         let key = input.text()?;
         let text = input.text()?;
+        if !is_valid_text_key(key) || text.bytes().any(|byte| matches!(byte, b'\n' | b'\t' | 0)) {
+            return Err(SnapshotError::Bad("meta or warning"));
+        }
         texts.insert(key.into(), Text { text: text.into(), received: input.u32()? });
     }
     Ok(texts)
@@ -172,7 +181,7 @@ impl<'a> Reader<'a> {
         let time = self.u32()?;
         let tag = self.u8()?;
         let bits = self.array().map(u64::from_le_bytes)?;
-        Point::from_raw(time, tag, bits).ok_or(SnapshotError::Bad("point"))
+        Point::from_raw(time, tag, bits).filter(|_| time > 0).ok_or(SnapshotError::Bad("point"))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::graph::pictures::Pictures;
 use crate::host_state::HostState;
 use crate::parameters::quoted;
 use crate::redis_client::{RedisAway, RedisClient};
+use crate::status::{self, Status};
 use crate::{assets, pages};
 
 /// Only our own files may be loaded, and nothing written into a page is ever run.
@@ -109,6 +110,14 @@ impl App {
                     away: Some(away.clone()),
                 })
                 .collect(),
+        }
+    }
+
+    /// The status of a host of the configuration.
+    pub fn status(&self, host: &Host, known: &Known, now: i64) -> Status {
+        match known.away {
+            Some(_) => Status::Unknown,
+            None => status::of_host(&self.definitions, host, known.state.as_deref(), now),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The status of a host, from its configuration and what Redis knows of it.
 
 use line_protocol::Identifier;
-use site::Host;
+use site::{Definitions, Host};
 
 use crate::host_state::{HostState, PluginState};
 
@@ -48,29 +48,33 @@ impl Status {
     }
 }
 
-/// Whether agents push this plugin, and nobody else brings it. What a poller fetches has a warning
-/// of its own when fetching fails.
-fn is_push_only(identifier: &Identifier) -> bool {
-    identifier.name() == BASE
-}
-
-/// Whether a plugin that pushes was not received for [`STALE_AFTER`] seconds, or never.
+/// Whether a plugin that agents push was not received for [`STALE_AFTER`] seconds, or never.
 #[must_use]
-pub fn is_stale(identifier: &Identifier, state: Option<&PluginState>, now: i64) -> bool {
-    is_push_only(identifier)
+pub fn is_stale(
+    definitions: &Definitions,
+    identifier: &Identifier,
+    state: Option<&PluginState>,
+    now: i64,
+) -> bool {
+    definitions.get(identifier.name()).is_some_and(|definition| definition.is_pushed())
         && state.and_then(|state| state.last_received).is_none_or(|last| now - last >= STALE_AFTER)
 }
 
 /// The status of a host of the configuration; `state` is what Redis knows of it.
 #[must_use]
-pub fn of_host(host: &Host, state: Option<&HostState>, now: i64) -> Status {
+pub fn of_host(
+    definitions: &Definitions,
+    host: &Host,
+    state: Option<&HostState>,
+    now: i64,
+) -> Status {
     let Some(state) = state else {
         return Status::Critical;
     };
     let mut status = Status::Ok;
     for identifier in &host.roll.plugins {
         let plugin = state.plugins.get(&identifier.escaped());
-        if is_stale(identifier, plugin, now) {
+        if is_stale(definitions, identifier, plugin, now) {
             if identifier.name() == BASE {
                 return Status::Critical;
             }
@@ -93,6 +97,13 @@ mod tests {
     use crate::host_state::Warning;
 
     const NOW: i64 = 1_404_873_350;
+
+    fn definitions() -> Definitions {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = "push = true\n[[group]]\nlabel = 'Queue'\ngraphs = []\n";
+        std::fs::write(dir.path().join("queue.toml"), queue).unwrap();
+        Definitions::load(&[dir.path().to_owned()]).unwrap()
+    }
 
     fn host(plugins: &[&str]) -> Host {
         Host {
@@ -117,22 +128,41 @@ mod tests {
     #[test]
     fn a_host_is_critical_when_base_was_not_received_for_300_seconds_or_never() {
         let host = host(&["base", "http:80"]);
-        assert_eq!(of_host(&host, Some(&received("base", 299)), NOW), Status::Ok);
-        assert_eq!(of_host(&host, Some(&received("base", 300)), NOW), Status::Critical);
-        assert_eq!(of_host(&host, Some(&received("http%3A80", 0)), NOW), Status::Critical);
-        assert_eq!(of_host(&host, None, NOW), Status::Critical);
+        assert_eq!(of_host(&definitions(), &host, Some(&received("base", 299)), NOW), Status::Ok);
+        assert_eq!(
+            of_host(&definitions(), &host, Some(&received("base", 300)), NOW),
+            Status::Critical
+        );
+        assert_eq!(
+            of_host(&definitions(), &host, Some(&received("http%3A80", 0)), NOW),
+            Status::Critical
+        );
+        assert_eq!(of_host(&definitions(), &host, None, NOW), Status::Critical);
     }
 
     #[test]
     fn a_live_warning_of_one_of_its_plugins_is_a_warning() {
         let host = host(&["http:80"]);
         let mut state = received("http%3A80", 9000);
-        assert_eq!(of_host(&host, Some(&state), NOW), Status::Ok, "the poller warns by itself");
+        assert_eq!(
+            of_host(&definitions(), &host, Some(&state), NOW),
+            Status::Ok,
+            "the poller warns by itself"
+        );
         let warning = Warning { time: NOW, text: "refused".into() };
         let plugin = state.plugins.get_mut("http%3A80").unwrap();
         plugin.warnings.insert("command".into(), warning);
-        assert_eq!(of_host(&host, Some(&state), NOW), Status::Warning);
+        assert_eq!(of_host(&definitions(), &host, Some(&state), NOW), Status::Warning);
         // Of a plugin that the roll no longer names, nobody wants to hear.
-        assert_eq!(of_host(&self::host(&["nginx"]), Some(&state), NOW), Status::Ok);
+        assert_eq!(of_host(&definitions(), &self::host(&["nginx"]), Some(&state), NOW), Status::Ok);
+    }
+
+    #[test]
+    fn a_pushed_plugin_that_went_silent_is_a_warning() {
+        let host = host(&["queue"]);
+        let status = |state: &HostState| of_host(&definitions(), &host, Some(state), NOW);
+        assert_eq!(status(&received("queue", 299)), Status::Ok);
+        assert_eq!(status(&received("queue", 300)), Status::Warning);
+        assert_eq!(status(&received("base", 0)), Status::Warning, "it never came");
     }
 }

@@ -141,8 +141,9 @@ impl RedisServer {
             if process.0.try_wait().expect("its state").is_some() {
                 return Some(false);
             }
-            // Another server may have the port.
-            self.cli(&["INFO", "server"]).contains(&own).then_some(true)
+            // Another server may have the port, and this one may still read its files.
+            let info = self.cli(&["INFO"]);
+            (info.contains(&own) && info.contains("\nloading:0")).then_some(true)
         });
         self.process = Some(process);
         started

@@ -4,6 +4,7 @@
 mod bounds;
 mod commands;
 mod durability;
+mod hostile;
 mod loading;
 mod replication;
 mod rrdtool;

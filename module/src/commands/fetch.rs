@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use line_protocol::{address, identifier};
+use line_protocol::{identifier, key as metric_key};
 use redis_module::{Context, RedisError, RedisResult, RedisString};
 use rrd_store::STEP;
 use rrd_store::file::{Consolidation, Range};
@@ -11,6 +11,7 @@ use rrd_store::writers::Target;
 use super::texts;
 use crate::clock;
 use crate::flush::{self, Then, check_may_wait};
+use crate::host_key::check_may_read;
 use crate::ingest::check_database;
 use crate::state;
 
@@ -28,11 +29,12 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     check_database(ctx)?;
     check_may_wait(ctx, "KURADO.FETCH")?;
     // They become a path.
-    if !address::is_valid(host) {
-        return Err(refuse("address", host, "must be an IP address or a host name"));
-    }
+    check_may_read(ctx, host)?;
     if identifier::Identifier::from_escaped(plugin).is_err() {
         return Err(refuse("plugin", plugin, "must be an escaped identifier, such as http%3A80"));
+    }
+    if !metric_key::is_valid(key) {
+        return Err(refuse("key", key, "must be a key with its type, such as load.gauge"));
     }
     let range = range(consolidation, start, end, step)?;
     state::with(|state| {
@@ -93,7 +95,7 @@ fn time(text: &str, now: u32) -> Option<u32> {
 }
 
 fn refuse(what: &str, value: &str, rule: &str) -> RedisError {
-    RedisError::String(format!("ERR {what} '{value}' {rule}"))
+    RedisError::String(format!("ERR {what} '{}' {rule}", value.escape_debug()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use redis_module::{Context, RedisResult, RedisString};
 
 use super::texts;
 use crate::flush::{self, Then, check_may_wait, check_not_paused};
+use crate::host_key::check_may_read;
 use crate::ingest::check_database;
 use crate::state;
 
@@ -14,6 +15,9 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     let names = texts(arguments.get(1..).unwrap_or_default())?;
     check_database(ctx)?;
     check_may_wait(ctx, "KURADO.FLUSH")?;
+    if let Some(address) = names.first() {
+        check_may_read(ctx, address)?;
+    }
     state::with(|state| {
         check_not_paused(state)?;
         let addresses: Vec<Arc<str>> = match names.first() {

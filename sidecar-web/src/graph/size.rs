@@ -25,7 +25,10 @@ const LINE_ENDS: [&str; 7] = ["\\l", "\\n", "\\r", "\\c", "\\j", "\\s", "\\u"];
 #[must_use]
 pub fn of(definition: &GraphDefinition, width: u32) -> Size {
     let (around, line) = if width < NARROW { (55, 11) } else { (57, 14) };
-    let ends_line = |argument: &&String| LINE_ENDS.iter().any(|end| argument.ends_with(end));
+    // Behind the legend there may be more, such as a line's dashes.
+    let ends_line = |argument: &&String| {
+        LINE_ENDS.iter().any(|end| argument.ends_with(end) || argument.contains(&format!("{end}:")))
+    };
     let lines = definition.arguments.iter().filter(ends_line).count();
     Size {
         width: width + BESIDE,

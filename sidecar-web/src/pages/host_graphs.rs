@@ -132,7 +132,7 @@ pub fn warnings(app: &App, host: &Host, known: &Known, now: i64) -> Vec<WarningV
         for (key, warning) in state.into_iter().flat_map(|state| &state.warnings) {
             dated.push((warning.time, format!("{identifier} {key}"), warning.text.clone()));
         }
-        if known.away.is_none() && status::is_stale(identifier, state, now) {
+        if known.away.is_none() && status::is_stale(&app.definitions, identifier, state, now) {
             let text = "Metrics are not updated in the last 5 minutes";
             match state.and_then(|state| state.last_received) {
                 Some(last) => dated.push((last, identifier.to_string(), text.to_owned())),

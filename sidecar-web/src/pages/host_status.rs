@@ -13,7 +13,7 @@ use hyper::body::Body as _;
 use crate::app::App;
 use crate::error::PageError;
 use crate::parameters::Parameters;
-use crate::status::{self, Status};
+use crate::status::Status;
 
 /// Addresses in the query.
 pub async fn by_query(
@@ -61,11 +61,10 @@ async fn answer(app: &App, parameters: &[u8]) -> Result<Response, PageError> {
     }
     let now = App::now();
     for (host, known) in std::iter::zip(&hosts, app.known(&hosts).await) {
-        if let Some(away) = known.away {
+        if let Some(away) = &known.away {
             return Err(PageError::unavailable(away.to_string()));
         }
-        let status = status::of_host(host, known.state.as_deref(), now);
-        statuses.insert(&host.address, status);
+        statuses.insert(&host.address, app.status(host, &known, now));
     }
     let numbers: BTreeMap<&str, Option<u8>> =
         statuses.into_iter().map(|(address, status)| (address, status.number())).collect();

@@ -13,7 +13,6 @@ use crate::error::PageError;
 use crate::links::Link;
 use crate::pages::html;
 use crate::parameters::{Parameters, quoted};
-use crate::status::{self, Status};
 
 #[derive(Template)]
 #[template(path = "list.html")]
@@ -78,7 +77,7 @@ pub async fn page(
                 .map(|section| SectionView {
                     label: section.label.as_deref(),
                     hosts: std::iter::zip(&section.hosts, known.by_ref())
-                        .map(|(host, known)| HostView::new(host, known, now))
+                        .map(|(host, known)| HostView::new(&app, host, known, now))
                         .collect(),
                 })
                 .collect(),
@@ -105,17 +104,13 @@ pub async fn page(
 }
 
 impl<'a> HostView<'a> {
-    fn new(host: &'a Host, known: &Known, now: i64) -> Self {
-        let status = match known.away {
-            Some(_) => Status::Unknown,
-            None => status::of_host(host, known.state.as_deref(), now),
-        };
+    fn new(app: &App, host: &'a Host, known: &Known, now: i64) -> Self {
         Self {
             address: &host.address,
             hostname: &host.hostname,
             comments: &host.comments,
             link: Link::to("server").with("address", &host.address).finish(),
-            status: status.name(),
+            status: app.status(host, known, now).name(),
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::pages::host_graphs::{self, PluginView, WarningView};
 use crate::pages::html;
 use crate::pages::list::service_link;
 use crate::parameters::Parameters;
-use crate::status::{self, Status};
 
 #[derive(Template)]
 #[template(path = "server.html")]
@@ -52,11 +51,7 @@ pub async fn page(
             .map(|away| format!("What is shown may be old or incomplete. {away}")),
         host,
         service_link: service_link(&host.service),
-        status: match known.away {
-            Some(_) => Status::Unknown,
-            None => status::of_host(host, known.state.as_deref(), now),
-        }
-        .name(),
+        status: app.status(host, &known, now).name(),
         controls: Controls::new(
             &app,
             "server",

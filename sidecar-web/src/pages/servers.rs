@@ -16,7 +16,6 @@ use crate::pages::controls::{Controls, asked_range};
 use crate::pages::host_graphs::{self, PluginView, Shape};
 use crate::pages::html;
 use crate::parameters::{Parameters, quoted};
-use crate::status::{self, Status};
 
 /// Hosts on one page.
 const MAX_HOSTS: usize = 500;
@@ -81,11 +80,7 @@ pub async fn page(
                 .with("address", &host.address)
                 .over(&asked, &app.zone)
                 .finish(),
-            status: match known.away {
-                Some(_) => Status::Unknown,
-                None => status::of_host(host, known.state.as_deref(), now),
-            }
-            .name(),
+            status: app.status(host, known, now).name(),
             plugins: host_graphs::plugins(&app, host, known, only, &shape).await,
         });
     }

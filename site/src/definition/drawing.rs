@@ -43,6 +43,8 @@ pub(crate) struct Element {
     /// `#rrggbb` or `#rrggbbaa`.
     pub color: String,
     pub unit: Option<Unit>,
+    /// Whether the legend has its numbers: of a forecast nobody wants the average.
+    pub numbers: bool,
 }
 
 /// How a value is drawn.
@@ -269,7 +271,8 @@ impl Drawing<'_> {
         let unit = |element: &Element| element.unit.unwrap_or(graph.unit);
         let number_width =
             graph.draw.iter().map(|element| unit(element).width()).max().unwrap_or(0);
-        let has_numbers = |element: &Element| element.value.lone_number().is_none();
+        let has_numbers =
+            |element: &Element| element.numbers && element.value.lone_number().is_none();
 
         // Values first: rrdgraph wants them defined, and a heading stands before the first row.
         let values: Vec<String> = graph

@@ -17,6 +17,8 @@ use super::{Alternative, Definition, DefinitionError, Each, GroupRule, NothingTh
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
+    push: bool,
+    #[serde(default)]
     arguments: Vec<Spanned<String>>,
     #[serde(default)]
     format: BTreeMap<String, Format>,
@@ -96,6 +98,12 @@ struct DrawTable {
     limit: Option<[f64; 2]>,
     times: Option<f64>,
     unit: Option<Unit>,
+    #[serde(default = "shown")]
+    numbers: bool,
+}
+
+fn shown() -> bool {
+    true
 }
 
 /// A fault, and the bytes of the source that it is about.
@@ -150,7 +158,7 @@ fn read(source: &str) -> Result<Definition, Fault> {
     for (name, graph) in &file.graph {
         graphs.push(read_graph(name, graph, &names, &loops)?);
     }
-    Ok(Definition { arguments, formats: file.format, groups, graphs })
+    Ok(Definition { is_pushed: file.push, arguments, formats: file.format, groups, graphs })
 }
 
 fn read_group(
@@ -368,6 +376,7 @@ fn read_element(
         name: Template::parse(&table.name, variables)?,
         color: color(table.color.as_deref(), index)?,
         unit: table.unit,
+        numbers: table.numbers,
     })
 }
 

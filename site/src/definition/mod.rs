@@ -115,6 +115,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> DefinitionError {
 /// What one plugin shows.
 #[derive(Debug, Clone)]
 pub struct Definition {
+    is_pushed: bool,
     /// Names and defaults of the identifier's arguments.
     arguments: Vec<(String, String)>,
     /// How meta are written, by name.
@@ -169,6 +170,13 @@ struct Alternative {
 }
 
 impl Definition {
+    /// Whether agents push it, so that silence is a fault of its own. What a poller fetches has a
+    /// warning when fetching fails.
+    #[must_use]
+    pub fn is_pushed(&self) -> bool {
+        self.is_pushed
+    }
+
     /// The groups for an identifier and its meta, in order.
     #[must_use]
     pub fn groups(&self, identifier: &Identifier, meta: &Meta) -> Vec<Group> {

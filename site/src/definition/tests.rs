@@ -294,7 +294,7 @@ fn a_fault_names_file_line_and_what_is_allowed() {
     );
     assert_eq!(
         fault(&graph("draw = [\n { aera = 'x.gauge' },\n]")),
-        "x.toml:4: unknown field `aera`, expected one of `area`, `stack`, `line`, `text`, `name`, `color`, `width`, `dashes`, `limit`, `times`, `unit`"
+        "x.toml:4: unknown field `aera`, expected one of `area`, `stack`, `line`, `text`, `name`, `color`, `width`, `dashes`, `limit`, `times`, `unit`, `numbers`"
     );
     assert_eq!(
         fault(&graph("draw = [\n { area = 'x' },\n]")),
