@@ -55,18 +55,16 @@ pub struct Known {
 }
 
 impl App {
-    /// Needs a running tokio runtime.
-    ///
-    /// # Errors
-    /// Where the address of Redis is none.
+    /// Puts the parts together.
+    #[must_use]
     pub fn new(
         site: Site,
         definitions: Definitions,
+        redis: RedisClient,
         pictures: Pictures,
         zone: TimeZone,
-    ) -> Result<Self, RedisAway> {
-        let redis = RedisClient::new(&site.config().redis)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             site,
             definitions,
             redis,
@@ -74,7 +72,7 @@ impl App {
             zone,
             last_known: Mutex::default(),
             data_dir: Mutex::default(),
-        })
+        }
     }
 
     /// The host of that address.

@@ -32,7 +32,12 @@ const PICTURE_LIMIT: Duration = Duration::from_secs(10);
 /// Pictures that are kept in memory take so much at most, in bytes.
 const KEPT_PICTURES: usize = 64 << 20;
 
+/// The environment variable of the password of Redis: arguments show in `ps`.
+const PASSWORD_VARIABLE: &str = "KURADO_PASSWORD";
+
 /// Shows the graphs and the status of the hosts in kurado.yml.
+///
+/// KURADO_PASSWORD is the password of Redis, where it has one.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Flags {
@@ -91,7 +96,9 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     let pool = graph::pool::Pool::start(program, workers, PICTURE_LIMIT);
     let pictures = graph::pictures::Pictures::new(pool, KEPT_PICTURES);
     let zone = jiff::tz::TimeZone::system();
-    let app = Arc::new(app::App::new(site, definitions, pictures, zone)?);
+    let password = std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty());
+    let redis = redis_client::RedisClient::new(&site.config().redis, password.as_deref())?;
+    let app = Arc::new(app::App::new(site, definitions, redis, pictures, zone));
     // Learned now, so that graphs are drawn even if Redis goes away before the first one.
     let first = Arc::clone(&app);
     tokio::spawn(async move { first.data_dir().await });

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Cmd, Pipeline, RedisError, Value};
+use redis::{Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::sync::OnceCell;
 
 use crate::host_state::HostState;
@@ -55,17 +55,23 @@ pub struct RedisClient {
 }
 
 impl RedisClient {
-    /// A client of the server at `address` (`host:port`). Needs a running tokio runtime.
+    /// A client of the server at `address` (`host:port`), with its password where it has one. Needs
+    /// a running tokio runtime.
     ///
     /// # Errors
     /// Where `address` is none.
-    pub fn new(address: &str) -> Result<Self, RedisAway> {
+    pub fn new(address: &str, password: Option<&str>) -> Result<Self, RedisAway> {
         let fault = |error: RedisError| RedisAway {
             address: address.to_owned(),
             reason: error.to_string(),
         };
         let connect = || {
-            let client = redis::Client::open(format!("redis://{address}/"))?;
+            let mut info = format!("redis://{address}/").into_connection_info()?;
+            if let Some(password) = password {
+                let settings = info.redis_settings().clone().set_password(password);
+                info = info.set_redis_settings(settings);
+            }
+            let client = redis::Client::open(info)?;
             let config = ConnectionManagerConfig::new()
                 .set_connection_timeout(Some(CONNECT_LIMIT))
                 .set_response_timeout(Some(RESPONSE_LIMIT))

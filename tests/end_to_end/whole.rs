@@ -27,7 +27,7 @@ impl Whole {
     fn start() -> Self {
         let redis = Server::start(&["--appendonly", "yes"]);
         let configuration = write_configuration(&redis);
-        let (web, url) = start_web(&configuration, redis.path());
+        let (web, url) = start_web(&configuration, redis.path(), "");
         let mut processes = vec![web];
         let mq = format!("127.0.0.1:{}", redis.port());
         let mut agent = Command::new(built("kurado-agent"));
@@ -71,11 +71,12 @@ fn start(command: &mut Command, directory: &Path) -> Running {
     Running::start(command)
 }
 
-fn start_web(configuration: &Path, directory: &Path) -> (Running, String) {
+fn start_web(configuration: &Path, directory: &Path, password: &str) -> (Running, String) {
     eventually("a start of kurado-web", || {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(built("kurado-web"));
         command.arg("-c").arg(configuration).args(["--listen", &listen]);
+        command.env("KURADO_PASSWORD", password);
         let mut web = start(&mut command, directory);
         let url = format!("http://{listen}");
         let ready = eventually("kurado-web", || {
@@ -157,6 +158,20 @@ fn agent_and_poller_fill_the_files_of_this_machine_and_the_web_draws_them() {
     let status: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(status[HERE], 0);
     assert_eq!(status[SHOWN], 2);
+}
+
+#[test]
+fn a_password_of_redis_comes_from_the_environment() {
+    let redis = Server::start(&["--requirepass", "opensesame"]);
+    let configuration = write_configuration(&redis);
+    let statuses = |password: &str| {
+        let (_web, url) = start_web(&configuration, redis.path(), password);
+        let url = format!("{url}/api/host-status?address={HERE}");
+        reqwest::blocking::get(url).unwrap().status().as_u16()
+    };
+    assert_eq!(statuses("opensesame"), 200);
+    assert_eq!(statuses("letmein"), 503);
+    assert_eq!(statuses(""), 503);
 }
 
 #[test]
