@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis_module::native_types::RedisType;
-use redis_module::{Context, ContextFlags, RedisError, RedisString, raw};
+use redis_module::{Context, RedisError, RedisString, raw};
 use rrd_store::host::Host;
 use rrd_store::snapshot;
 
@@ -138,13 +138,13 @@ fn address_of(key: &[u8]) -> Option<&str> {
 /// Runs `read` with the host, or with `None` where it is not known.
 ///
 /// # Errors
-/// Where this is no address, the user may not read the host's key, or the key holds another type.
+/// Where this is no address, or the key holds another type.
 pub fn with_host<T>(
     ctx: &Context,
     address: &str,
     read: impl FnOnce(Option<&StoredHost>) -> T,
 ) -> Result<T, RedisError> {
-    let name = checked_key_name(ctx, address, raw::REDISMODULE_CMD_KEY_ACCESS)?;
+    let name = checked_key_name(ctx, address)?;
     let key = ctx.open_key(&name);
     let stored = key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)?;
     Ok(read(stored))
@@ -153,13 +153,13 @@ pub fn with_host<T>(
 /// Runs `change` with the host, which is made where it is not known, as a change of its key.
 ///
 /// # Errors
-/// Where this is no address, the user may not write the host's key, or the key holds another type.
+/// Where this is no address, or the key holds another type.
 pub fn with_host_to_write<T>(
     ctx: &Context,
     address: &str,
     change: impl FnOnce(&StoredHost) -> T,
 ) -> Result<T, RedisError> {
-    let name = checked_key_name(ctx, address, raw::REDISMODULE_CMD_KEY_UPDATE)?;
+    let name = checked_key_name(ctx, address)?;
     let key = ctx.open_key_writable(&name);
     let value = || key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType);
     if let Some(stored) = value()? {
@@ -176,77 +176,16 @@ pub fn with_host_to_write<T>(
     Ok(changed)
 }
 
-/// Checks that the user of the running command may use a host.
+/// The name of a host's key.
 ///
 /// # Errors
-/// Where this is no address, or an ACL rule denies the host's key.
-pub fn check_may_read(ctx: &Context, address: &str) -> Result<(), RedisError> {
-    checked_key_name(ctx, address, raw::REDISMODULE_CMD_KEY_ACCESS).map(|_| ())
-}
-
-fn checked_key_name(ctx: &Context, address: &str, wish: u32) -> Result<RedisString, RedisError> {
-    if !line_protocol::address::is_valid(address) {
-        let address = address.escape_debug();
-        return Err(RedisError::String(format!(
-            "ERR address '{address}' must be an IP address or a host name"
-        )));
+/// Where this is no address.
+pub fn checked_key_name(ctx: &Context, address: &str) -> Result<RedisString, RedisError> {
+    if line_protocol::address::is_valid(address) {
+        return Ok(key_name(ctx, address));
     }
-    let name = key_name(ctx, address);
-    if may(ctx, &name, wish) {
-        return Ok(name);
-    }
-    Err(RedisError::String(format!("NOPERM this user has no permission for key '{name}'")))
-}
-
-/// Whether ACL rules let the user of the running command use a key. The keys stand inside payloads,
-/// where Redis can't check them. Timers, AOF and replication have no user and may do all.
-fn may(ctx: &Context, name: &RedisString, wish: u32) -> bool {
-    let flags = ctx.get_flags();
-    // Asked for the user of what has none, Redis dies.
-    let has_user = flags.contains(ContextFlags::LUA) || is_of_client(ctx);
-    if !has_user || flags.intersects(ContextFlags::LOADING | ContextFlags::REPLICATED) {
-        return true;
-    }
-    // SAFETY: `ctx` is the context of a client's command, the name is alive, and both the user
-    // and its name are given back.
-    unsafe {
-        let (Some(user_name), Some(find), Some(check), Some(free)) = (
-            raw::RedisModule_GetCurrentUserName,
-            raw::RedisModule_GetModuleUserFromUserName,
-            raw::RedisModule_ACLCheckKeyPermissions,
-            raw::RedisModule_FreeModuleUser,
-        ) else {
-            return false;
-        };
-        let user_name = user_name(ctx.get_raw());
-        if user_name.is_null() {
-            return true;
-        }
-        let user = find(user_name);
-        if let Some(free_string) = raw::RedisModule_FreeString {
-            free_string(ctx.get_raw(), user_name);
-        }
-        if user.is_null() {
-            return false;
-        }
-        let allowed = check(user, name.inner, wish as c_int) == raw::REDISMODULE_OK as c_int;
-        free(user);
-        allowed
-    }
-}
-
-/// Whether a connected client runs this, and not a timer or the server itself.
-fn is_of_client(ctx: &Context) -> bool {
-    // SAFETY: `ctx` is the context of the running callback; without a place for it, Redis only
-    // tells whether there is such a client.
-    unsafe {
-        let (Some(id), Some(find)) =
-            (raw::RedisModule_GetClientId, raw::RedisModule_GetClientInfoById)
-        else {
-            return false;
-        };
-        find(std::ptr::null_mut(), id(ctx.get_raw())) == raw::REDISMODULE_OK as c_int
-    }
+    let address = address.escape_debug();
+    Err(RedisError::String(format!("ERR address '{address}' must be an IP address or a host name")))
 }
 
 unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {

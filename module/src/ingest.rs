@@ -11,6 +11,7 @@ use rrd_store::point::{POINT_SIZE, Point};
 use rrd_store::series::Accepted;
 
 use crate::host_key::{key_name, with_host, with_host_to_write};
+use crate::permission::{self, Wish};
 use crate::stats::STATS;
 use crate::{clock, settings, state};
 
@@ -283,6 +284,12 @@ fn apply(ctx: &Context, parsed: &[Parsed<'_>], origin: Origin, now: u32, outcome
         let count = rest.iter().take_while(|p| p.line.address == Some(address)).count();
         let (of_host, others) = rest.split_at(count);
         rest = others;
+        if origin == Origin::Client
+            && let Err(error) = permission::check(ctx, address, Wish::Write)
+        {
+            of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &error));
+            continue;
+        }
         let before = outcome.accepted;
         let pending = with_host_to_write(ctx, address, |stored| {
             let mut host = stored.change();

@@ -19,6 +19,7 @@ mod guard;
 mod host_key;
 mod info;
 mod ingest;
+mod permission;
 mod settings;
 mod state;
 mod stats;

@@ -11,8 +11,8 @@ use rrd_store::writers::Target;
 use super::texts;
 use crate::clock;
 use crate::flush::{self, Then, check_may_wait};
-use crate::host_key::check_may_read;
 use crate::ingest::check_database;
+use crate::permission::{self, Wish};
 use crate::state;
 
 /// Consolidated rows, pending points included. Times are seconds since 1970, or relative to now
@@ -29,7 +29,7 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     check_database(ctx)?;
     check_may_wait(ctx, "KURADO.FETCH")?;
     // They become a path.
-    check_may_read(ctx, host)?;
+    permission::check(ctx, host, Wish::Read)?;
     if identifier::Identifier::from_escaped(plugin).is_err() {
         return Err(refuse("plugin", plugin, "must be an escaped identifier, such as http%3A80"));
     }

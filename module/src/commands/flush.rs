@@ -6,8 +6,8 @@ use redis_module::{Context, RedisResult, RedisString};
 
 use super::texts;
 use crate::flush::{self, Then, check_may_wait, check_not_paused};
-use crate::host_key::check_may_read;
 use crate::ingest::check_database;
+use crate::permission::{self, Wish};
 use crate::state;
 
 /// Returns when the points that were pending are in their files.
@@ -16,13 +16,16 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     check_database(ctx)?;
     check_may_wait(ctx, "KURADO.FLUSH")?;
     if let Some(address) = names.first() {
-        check_may_read(ctx, address)?;
+        permission::check(ctx, address, Wish::Read)?;
     }
     state::with(|state| {
         check_not_paused(state)?;
         let addresses: Vec<Arc<str>> = match names.first() {
             Some(address) => vec![Arc::from(*address)],
-            None => state.hosts.iter().cloned().collect(),
+            None => {
+                let may = |address: &&Arc<str>| permission::check(ctx, address, Wish::Read).is_ok();
+                state.hosts.iter().filter(may).cloned().collect()
+            }
         };
         let plugin = names.get(1).copied();
         let keys = names.get(2..).unwrap_or_default();

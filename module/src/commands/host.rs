@@ -7,6 +7,7 @@ use super::{count, map, text, texts, time};
 use crate::clock;
 use crate::host_key::with_host;
 use crate::ingest::check_database;
+use crate::permission::{self, Wish};
 
 /// Plugins, when they were last received, meta, live warnings, series, pending points.
 pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
@@ -14,6 +15,7 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
         return Err(RedisError::WrongArity);
     };
     check_database(ctx)?;
+    permission::check(ctx, address, Wish::Read)?;
     with_host(ctx, address, |stored| {
         stored.map_or(RedisValue::Null, |stored| stored.read(|host| told(host, address)))
     })

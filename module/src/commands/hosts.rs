@@ -6,6 +6,7 @@ use rrd_store::host::Host;
 use super::{map, texts, time};
 use crate::host_key::with_host;
 use crate::ingest::check_database;
+use crate::permission::{self, Wish};
 use crate::state;
 
 /// Known hosts.
@@ -29,6 +30,9 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     })?;
     let mut known = Vec::with_capacity(hosts.len());
     for address in &hosts {
+        if permission::check(ctx, address, Wish::Read).is_err() {
+            continue;
+        }
         // One whose key is gone is left out.
         let received =
             with_host(ctx, address, |stored| stored.map(|s| s.read(Host::last_received)));

@@ -8,6 +8,7 @@ use super::{count, map, text, texts};
 use crate::clock;
 use crate::host_key::with_host;
 use crate::ingest::{Takes, check_database, ingest};
+use crate::permission::{self, Wish};
 
 /// Information without history; it expires an hour after it was last set.
 pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
@@ -36,6 +37,7 @@ fn get(ctx: &Context, names: &[&str]) -> RedisResult {
     let [address, names @ ..] = names else {
         return Err(RedisError::WrongArity);
     };
+    permission::check(ctx, address, Wish::Read)?;
     let of_plugin = |plugin: &Plugin, wanted: Option<&str>| {
         map(plugin
             .live_meta(now)
@@ -60,6 +62,7 @@ fn delete(ctx: &Context, names: &[&str]) -> Result<usize, RedisError> {
     let [address, plugin, rest @ ..] = names else {
         return Err(RedisError::WrongArity);
     };
+    permission::check(ctx, address, Wish::Write)?;
     with_host(ctx, address, |stored| {
         let Some(stored) = stored else {
             return 0;

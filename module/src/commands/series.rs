@@ -5,6 +5,7 @@ use redis_module::{Context, RedisError, RedisResult, RedisString, RedisValue};
 use super::{text, texts, time};
 use crate::host_key::with_host;
 use crate::ingest::check_database;
+use crate::permission::{self, Wish};
 
 /// Keys with type and last value; value and time are null where none is known.
 pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
@@ -14,6 +15,7 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
         _ => return Err(RedisError::WrongArity),
     };
     check_database(ctx)?;
+    permission::check(ctx, address, Wish::Read)?;
     with_host(ctx, address, |stored| {
         let mut rows = Vec::new();
         if let Some(stored) = stored {
