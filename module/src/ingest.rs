@@ -57,32 +57,39 @@ struct Parsed<'a> {
 struct Outcome {
     accepted: usize,
     rejected: usize,
-    reasons: Vec<String>,
+    /// With the places of their lines.
+    reasons: Vec<((usize, usize), String)>,
     /// Accepted lines in their canonical form.
     canonical: Vec<u8>,
 }
 
 impl Outcome {
-    fn reject(&mut self, (payload, line): (usize, usize), reason: &impl std::fmt::Display) {
+    fn reject(&mut self, place: (usize, usize), reason: &impl std::fmt::Display) {
         self.rejected += 1;
         if self.reasons.len() < MAX_REASONS {
-            self.reasons.push(if payload == 0 {
+            let (payload, line) = place;
+            let text = if payload == 0 {
                 format!("line {line}: {reason}")
             } else {
                 format!("payload {}, line {line}: {reason}", payload + 1)
-            });
+            };
+            self.reasons.push((place, text));
         }
     }
 
     fn into_reply(mut self) -> RedisValue {
         let untold = self.rejected.saturating_sub(self.reasons.len());
+        // Faults of form are found before all others.
+        self.reasons.sort();
+        let mut reasons: Vec<RedisValue> =
+            self.reasons.into_iter().map(|(_, text)| RedisValue::BulkString(text)).collect();
         if untold > 0 {
-            self.reasons.push(format!("and {untold} more lines"));
+            reasons.push(RedisValue::BulkString(format!("and {untold} more lines")));
         }
         RedisValue::Array(vec![
             self.accepted.into(),
             self.rejected.into(),
-            RedisValue::Array(self.reasons.into_iter().map(RedisValue::BulkString).collect()),
+            RedisValue::Array(reasons),
         ])
     }
 }

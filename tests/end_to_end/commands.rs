@@ -52,10 +52,11 @@ fn a_faulty_line_costs_that_line_and_the_reply_names_it() {
          \n\
          10.0.0.1\tbase.metrics.c.counter\t-1\t1404873350\r\n\
          10.0.0.1\tbase.metrics.d\t1\t{later}\n\
-         10.0.0.1\tbase.metrics.e\t5\t1404873350"
+         10.0.0.1\tbase.metrics.e\t5\t1404873350\n\
+         nonsense at the end"
     );
     let pushed = server.push(&payload);
-    assert_eq!((pushed.accepted, pushed.rejected), (2, 4));
+    assert_eq!((pushed.accepted, pushed.rejected), (2, 5));
     assert_eq!(
         pushed.reasons[..3],
         [
@@ -65,12 +66,13 @@ fn a_faulty_line_costs_that_line_and_the_reply_names_it() {
         ]
     );
     assert!(pushed.reasons[3].starts_with(&format!("line 7: time {later} is 3")));
+    assert!(pushed.reasons[4].starts_with("line 9: 1 columns"), "{:?}", pushed.reasons);
     assert!(pushed.reasons[3].ends_with(" s in the future; at most 600 s are taken"));
     let reply: (usize, usize, Vec<String>) =
         server.try_run_words(&["KURADO.PUSH", "a\tb.metrics.c\t1\t5", "x"]).unwrap();
     assert_eq!((reply.0, reply.1), (1, 1));
     assert!(reply.2[0].starts_with("payload 2, line 1: 1 columns"), "{:?}", reply.2);
-    assert_eq!(server.info("lines_rejected"), 5);
+    assert_eq!(server.info("lines_rejected"), 6);
 }
 
 #[test]
