@@ -64,7 +64,7 @@ impl StoredHost {
     fn new(host: Host) -> Self {
         STATS.hosts.add(1);
         let stored = Self { host: RefCell::new(host), counted: RefCell::new((0, 0)) };
-        stored.count();
+        stored.count(&stored.host.borrow());
         stored
     }
 
@@ -78,8 +78,8 @@ impl StoredHost {
         ChangingHost { stored: self, host: self.host.borrow_mut() }
     }
 
-    fn count(&self) {
-        let host = self.host.borrow();
+    /// Brings the totals up to what the host has now.
+    fn count(&self, host: &Host) {
         self.count_to(
             i64::try_from(host.series_count()).unwrap_or(i64::MAX),
             i64::try_from(host.pending_points()).unwrap_or(i64::MAX),
@@ -117,9 +117,7 @@ impl std::ops::DerefMut for ChangingHost<'_> {
 
 impl Drop for ChangingHost<'_> {
     fn drop(&mut self) {
-        let series = i64::try_from(self.host.series_count()).unwrap_or(i64::MAX);
-        let points = i64::try_from(self.host.pending_points()).unwrap_or(i64::MAX);
-        self.stored.count_to(series, points);
+        self.stored.count(&self.host);
     }
 }
 

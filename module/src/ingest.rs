@@ -1,5 +1,6 @@
 //! Takes lines: parse and check all, then change state, then replicate what was accepted.
 
+use std::cell::LazyCell;
 use std::ffi::CStr;
 
 use line_protocol::{Line, Record, parse_canonical_line, parse_line, payload_lines};
@@ -111,7 +112,8 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     }
     let now = clock::now();
     let mut outcome = Outcome::default();
-    let sender = sender_address(ctx);
+    // Most lines name their host: the sender is asked for where one does not.
+    let sender = LazyCell::new(|| sender_address(ctx));
     let mut parsed = Vec::new();
     for (payload_index, payload) in payloads.iter().enumerate() {
         let payload = payload.as_slice();
@@ -126,7 +128,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
                 Ok(Some(line)) if takes == Takes::Meta && !matches!(line.record, Record::Meta { .. }) => {
                     outcome.reject(place, &"only lines of type meta are taken here");
                 }
-                Ok(Some(line)) => match line.address.or(sender.as_deref()) {
+                Ok(Some(line)) => match line.address.or_else(|| sender.as_deref()) {
                     Some(address) => {
                         let line = Line { address: Some(address), ..line };
                         parsed.push(Parsed { place, line, bytes, received });
