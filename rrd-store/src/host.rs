@@ -1,12 +1,15 @@
 //! What is known of one host: series with their waiting points, meta, warnings, last received.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use line_protocol::DataSourceType;
 
-use crate::point::{POINT_SIZE, Point};
+use crate::allocated::allocated;
+use crate::point::Point;
 use crate::series::{Accepted, Series};
+use crate::series_table::SeriesTable;
 
 /// Seconds that meta is kept after it was last sent.
 pub const META_LIFE: u32 = 3600;
@@ -16,6 +19,8 @@ pub const WARNING_LIFE: u32 = 300;
 pub const LAST_RECEIVED_LIFE: u32 = 365 * 86400;
 /// Most meta and most warnings kept for one plugin of one host.
 pub const MAX_TEXTS: usize = 1000;
+/// Most bytes of meta and warnings, keys and texts, kept for one host.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Most plugins kept for one host.
 pub const MAX_PLUGINS: usize = 1000;
 
@@ -32,7 +37,7 @@ pub struct Text {
 #[derive(Clone, Debug, Default)]
 pub struct Plugin {
     pub(crate) last_received: u32,
-    pub(crate) series: HashMap<Arc<str>, Series>,
+    pub(crate) series: SeriesTable,
     pub(crate) meta: BTreeMap<Box<str>, Text>,
     pub(crate) warnings: BTreeMap<Box<str>, Text>,
 }
@@ -42,9 +47,31 @@ pub struct Plugin {
 pub struct Host {
     /// Tells a host from another one of the same address before or after it.
     generation: u64,
-    pub(crate) plugins: BTreeMap<Arc<str>, Plugin>,
+    pub(crate) plugins: IndexMap<Arc<str>, Plugin>,
     pending_points: usize,
+    pending_bytes: usize,
     series_count: usize,
+    text_bytes: usize,
+    next: Next,
+}
+
+/// Which series the next line is about, if lines come in the order of the last time: indices of
+/// plugin and series.
+#[derive(Clone, Copy, Debug, Default)]
+struct Next {
+    plugin: usize,
+    series: usize,
+}
+
+/// A series that the next line may be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected<'a> {
+    /// Escaped identifier.
+    pub plugin: &'a str,
+    /// With its type suffix.
+    pub key: &'a str,
+    /// What the key's suffix names.
+    pub data_source_type: DataSourceType,
 }
 
 /// A bound that a line ran into.
@@ -53,9 +80,15 @@ pub enum Full {
     /// [`MAX_PLUGINS`].
     #[error("host has {MAX_PLUGINS} plugins, the most that are kept")]
     Plugins,
+    /// All keys of a plugin together.
+    #[error("plugin has series whose keys take 4 GB, the most that are kept")]
+    Keys,
     /// [`MAX_TEXTS`].
     #[error("plugin has {MAX_TEXTS} meta or warning keys, the most that are kept")]
     Texts,
+    /// [`MAX_TEXT_BYTES`].
+    #[error("host has meta and warnings of {0} bytes, and at most {MAX_TEXT_BYTES} are kept")]
+    TextBytes(usize),
 }
 
 /// The points of one series for a writer.
@@ -80,7 +113,7 @@ impl Plugin {
 
     /// The series in order of their keys.
     #[must_use]
-    pub fn series(&self) -> Vec<(&Arc<str>, &Series)> {
+    pub fn series(&self) -> Vec<(&str, &Series)> {
         let mut all: Vec<_> = self.series.iter().collect();
         all.sort_unstable_by_key(|(key, _)| *key);
         all
@@ -101,7 +134,7 @@ impl Plugin {
     /// Points not known to be in files.
     #[must_use]
     pub fn pending_points(&self) -> usize {
-        self.series.values().map(|series| series.pending().len()).sum()
+        self.series.iter().map(|(_, series)| series.pending_count()).sum()
     }
 
     /// Meta that has not expired by `now`.
@@ -113,6 +146,10 @@ impl Plugin {
     pub fn live_warnings(&self, now: u32) -> impl Iterator<Item = (&str, &Text)> {
         live(&self.warnings, WARNING_LIFE, now)
     }
+}
+
+fn text_size<K: AsRef<str>>((key, text): (&K, &Text)) -> usize {
+    key.as_ref().len() + text.text.len()
 }
 
 fn live(
@@ -127,28 +164,6 @@ fn is_live(text: &Text, life: u32, now: u32) -> bool {
     now < text.received.saturating_add(life)
 }
 
-fn set_text(
-    texts: &mut BTreeMap<Box<str>, Text>,
-    life: u32,
-    key: &str,
-    text: &str,
-    now: u32,
-) -> Result<(), Full> {
-    let text = Text { text: text.into(), received: now };
-    if let Some(place) = texts.get_mut(key) {
-        *place = text;
-        return Ok(());
-    }
-    if texts.len() >= MAX_TEXTS {
-        texts.retain(|_, text| is_live(text, life, now));
-    }
-    if texts.len() >= MAX_TEXTS {
-        return Err(Full::Texts);
-    }
-    texts.insert(key.into(), text);
-    Ok(())
-}
-
 impl Host {
     /// A host without anything. `generation` must differ from that of every other host ever made.
     #[must_use]
@@ -156,11 +171,22 @@ impl Host {
         Self { generation, ..Self::default() }
     }
 
-    pub(crate) fn restored(generation: u64, plugins: BTreeMap<Arc<str>, Plugin>) -> Self {
+    pub(crate) fn restored(generation: u64, plugins: IndexMap<Arc<str>, Plugin>) -> Self {
         let mut host = Self { generation, plugins, ..Self::default() };
-        host.pending_points = host.plugins.values().map(Plugin::pending_points).sum();
-        host.series_count = host.plugins.values().map(Plugin::series_count).sum();
+        host.count();
         host
+    }
+
+    /// Counts anew what is counted as it changes.
+    fn count(&mut self) {
+        let series = || self.plugins.values().flat_map(|plugin| plugin.series.iter());
+        let texts = |plugin: &Plugin| -> usize {
+            plugin.meta.iter().chain(&plugin.warnings).map(text_size).sum()
+        };
+        self.series_count = series().count();
+        self.pending_points = series().map(|(_, series)| series.pending_count()).sum();
+        self.pending_bytes = series().map(|(_, series)| series.pending_bytes()).sum();
+        self.text_bytes = self.plugins.values().map(texts).sum();
     }
 
     /// As given when it was made.
@@ -171,7 +197,15 @@ impl Host {
 
     /// The plugins in order of their escaped identifiers.
     pub fn plugins(&self) -> impl Iterator<Item = (&Arc<str>, &Plugin)> {
-        self.plugins.iter()
+        let mut all: Vec<_> = self.plugins.iter().collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all.into_iter()
+    }
+
+    /// Whether nothing is known of it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plugins.is_empty()
     }
 
     /// One plugin by its escaped identifier.
@@ -192,20 +226,32 @@ impl Host {
         self.pending_points
     }
 
+    /// Bytes that these points take.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
     /// How many series there are.
     #[must_use]
     pub fn series_count(&self) -> usize {
         self.series_count
     }
 
-    fn plugin_mut(&mut self, plugin: &str) -> Result<&mut Plugin, Full> {
-        if !self.plugins.contains_key(plugin) {
-            if self.plugins.len() >= MAX_PLUGINS {
-                return Err(Full::Plugins);
-            }
-            self.plugins.insert(plugin.into(), Plugin::default());
+    /// Where a plugin stands, which is made where it is new.
+    fn plugin_index(&mut self, plugin: &str) -> Result<usize, Full> {
+        if let Some(known) = self.plugins.get_index_of(plugin) {
+            return Ok(known);
         }
-        self.plugins.get_mut(plugin).ok_or(Full::Plugins)
+        if self.plugins.len() >= MAX_PLUGINS {
+            return Err(Full::Plugins);
+        }
+        Ok(self.plugins.insert_full(plugin.into(), Plugin::default()).0)
+    }
+
+    fn plugin_mut(&mut self, plugin: &str) -> Result<&mut Plugin, Full> {
+        let index = self.plugin_index(plugin)?;
+        self.plugins.get_index_mut(index).map(|(_, plugin)| plugin).ok_or(Full::Plugins)
     }
 
     /// Takes a point of a series, which is made where it is new. `now` is when it came.
@@ -220,22 +266,45 @@ impl Host {
         point: Point,
         now: u32,
     ) -> Result<Accepted, Full> {
-        let found = self.plugin_mut(plugin)?;
-        found.last_received = found.last_received.max(now);
-        let (accepted, made) = match found.series.get_mut(key) {
-            Some(series) => (series.accept(point), 0),
-            None => {
-                let mut series = Series::new(data_source_type);
-                let accepted = series.accept(point);
-                found.series.insert(key.into(), series);
-                (accepted, 1)
-            }
+        let plugin = self.plugin_index(plugin)?;
+        let Some((_, found)) = self.plugins.get_index_mut(plugin) else {
+            return Err(Full::Plugins);
         };
-        self.series_count += made;
-        if accepted == Accepted::Added {
-            self.pending_points += 1;
+        let new = || Series::new(data_source_type);
+        let (series, is_new) = found.series.find_or_insert(key, new).ok_or(Full::Keys)?;
+        self.series_count += usize::from(is_new);
+        self.next = Next { plugin, series };
+        self.accept_expected(point, now).ok_or(Full::Plugins)
+    }
+
+    /// The series that the next line is about, if lines come in the order of the last time.
+    #[must_use]
+    #[inline]
+    pub fn expected(&self) -> Option<Expected<'_>> {
+        let (plugin, found) = self.plugins.get_index(self.next.plugin)?;
+        let (key, series) = found.series.at(self.next.series)?;
+        Some(Expected { plugin, key, data_source_type: series.data_source_type() })
+    }
+
+    /// Takes a point of the series that [`Host::expected`] names, if there is one; the one behind
+    /// it is expected next. `now` is when the point came.
+    #[inline]
+    pub fn accept_expected(&mut self, point: Point, now: u32) -> Option<Accepted> {
+        let (_, found) = self.plugins.get_index_mut(self.next.plugin)?;
+        let series = found.series.at_mut(self.next.series)?;
+        found.last_received = found.last_received.max(now);
+        let before = (series.pending_count(), series.pending_bytes());
+        let accepted = series.accept(point);
+        self.pending_points = self.pending_points + series.pending_count() - before.0;
+        self.pending_bytes = self.pending_bytes + series.pending_bytes() - before.1;
+        self.next.series += 1;
+        if self.next.series >= found.series.len() {
+            self.next = Next { plugin: self.next.plugin + 1, series: 0 };
+            if self.next.plugin >= self.plugins.len() {
+                self.next = Next::default();
+            }
         }
-        Ok(accepted)
+        Some(accepted)
     }
 
     /// Keeps a text of a plugin; it expires [`META_LIFE`] seconds after `now`.
@@ -243,9 +312,10 @@ impl Host {
     /// # Errors
     /// At a bound.
     pub fn set_meta(&mut self, plugin: &str, key: &str, value: &str, now: u32) -> Result<(), Full> {
+        self.set_text(plugin, |plugin| &mut plugin.meta, key, value, now)?;
         let plugin = self.plugin_mut(plugin)?;
         plugin.last_received = plugin.last_received.max(now);
-        set_text(&mut plugin.meta, META_LIFE, key, value, now)
+        Ok(())
     }
 
     /// Keeps a warning of a plugin; it expires [`WARNING_LIFE`] seconds after `now`.
@@ -259,23 +329,60 @@ impl Host {
         text: &str,
         now: u32,
     ) -> Result<(), Full> {
-        set_text(&mut self.plugin_mut(plugin)?.warnings, WARNING_LIFE, key, text, now)
+        self.set_text(plugin, |plugin| &mut plugin.warnings, key, text, now)
+    }
+
+    fn set_text(
+        &mut self,
+        plugin: &str,
+        texts: fn(&mut Plugin) -> &mut BTreeMap<Box<str>, Text>,
+        key: &str,
+        text: &str,
+        now: u32,
+    ) -> Result<(), Full> {
+        let new = key.len() + text.len();
+        let size_of_old =
+            |texts: &BTreeMap<Box<str>, Text>| texts.get_key_value(key).map_or(0, text_size);
+        let mut old = size_of_old(texts(self.plugin_mut(plugin)?));
+        let mut count = texts(self.plugin_mut(plugin)?).len() + usize::from(old == 0);
+        if count > MAX_TEXTS || self.text_bytes + new - old > MAX_TEXT_BYTES {
+            self.expire_texts(now);
+            let texts = texts(self.plugin_mut(plugin)?);
+            old = size_of_old(texts);
+            count = texts.len() + usize::from(old == 0);
+        }
+        let bytes = self.text_bytes + new - old;
+        if bytes > MAX_TEXT_BYTES {
+            return Err(Full::TextBytes(bytes));
+        }
+        if count > MAX_TEXTS {
+            return Err(Full::Texts);
+        }
+        self.text_bytes = bytes;
+        let text = Text { text: text.into(), received: now };
+        texts(self.plugin_mut(plugin)?).insert(key.into(), text);
+        Ok(())
     }
 
     /// Forgets one meta text; whether there was one.
     pub fn remove_meta(&mut self, plugin: &str, key: &str) -> bool {
-        self.plugins.get_mut(plugin).is_some_and(|p| p.meta.remove(key).is_some())
+        let removed = self.plugins.get_mut(plugin).and_then(|p| p.meta.remove_entry(key));
+        self.text_bytes -= removed.as_ref().map_or(0, |(key, text)| text_size((key, text)));
+        removed.is_some()
     }
 
     /// Forgets all meta of a plugin; how many texts there were.
     pub fn remove_all_meta(&mut self, plugin: &str) -> usize {
-        self.plugins.get_mut(plugin).map_or(0, |p| std::mem::take(&mut p.meta).len())
+        let removed = self.plugins.get_mut(plugin).map(|p| std::mem::take(&mut p.meta));
+        let removed = removed.unwrap_or_default();
+        self.text_bytes -= removed.iter().map(text_size).sum::<usize>();
+        removed.len()
     }
 
     /// Whether a series exists.
     #[must_use]
     pub fn has_series(&self, plugin: &str, key: &str) -> bool {
-        self.plugins.get(plugin).is_some_and(|p| p.series.contains_key(key))
+        self.plugins.get(plugin).is_some_and(|p| p.series.index_of(key).is_some())
     }
 
     /// Gives batches of all series that are due, or of those that `wanted` (plugin, key) picks;
@@ -288,11 +395,11 @@ impl Host {
     ) -> Vec<DueSeries> {
         let mut due = Vec::new();
         for (plugin, found) in &mut self.plugins {
-            for (key, series) in &mut found.series {
+            for (key, series) in found.series.iter_mut() {
                 if series.is_due(now) && wanted(plugin, key) {
                     due.push(DueSeries {
                         plugin: Arc::clone(plugin),
-                        key: Arc::clone(key),
+                        key: Arc::from(key),
                         data_source_type: series.data_source_type(),
                         points: series.take_batch(),
                     });
@@ -307,8 +414,8 @@ impl Host {
     pub fn next_retry(&self, now: u32) -> Option<u32> {
         self.plugins
             .values()
-            .flat_map(|p| p.series.values())
-            .filter_map(|s| s.waits_until(now))
+            .flat_map(|p| p.series.iter())
+            .filter_map(|(_, s)| s.waits_until(now))
             .min()
     }
 
@@ -323,8 +430,11 @@ impl Host {
         let Some(series) = self.series_mut(plugin, key) else {
             return 0;
         };
+        let before = series.pending_bytes();
         let count = series.written(last_update);
-        self.pending_points = self.pending_points.saturating_sub(count);
+        let after = series.pending_bytes();
+        self.pending_points -= count;
+        self.pending_bytes = self.pending_bytes + after - before;
         count
     }
 
@@ -342,56 +452,61 @@ impl Host {
         self.plugins.get_mut(plugin)?.series.get_mut(key)
     }
 
-    /// Drops meta and warnings that have expired, and plugins not received for a year.
+    /// Drops meta and warnings that have expired, and plugins not received for a year; gives back
+    /// memory that only growing needed.
     pub fn expire(&mut self, now: u32) {
-        for plugin in self.plugins.values_mut() {
-            plugin.meta.retain(|_, text| is_live(text, META_LIFE, now));
-            plugin.warnings.retain(|_, text| is_live(text, WARNING_LIFE, now));
+        self.expire_texts(now);
+        self.plugins.values_mut().for_each(|plugin| plugin.series.shrink());
+        let is_old = |plugin: &Plugin| {
+            now >= plugin.last_received.saturating_add(LAST_RECEIVED_LIFE)
+                && plugin.warnings.is_empty()
+        };
+        if self.pending_points == 0 && self.plugins.values().any(is_old) {
+            self.plugins.retain(|_, plugin| !is_old(plugin));
+            self.next = Next::default();
+            self.count();
         }
-        let (series_count, pending_points) = (&mut self.series_count, self.pending_points);
-        if pending_points > 0 {
-            return;
-        }
-        self.plugins.retain(|_, plugin| {
-            let keep = now < plugin.last_received.saturating_add(LAST_RECEIVED_LIFE)
-                || !plugin.warnings.is_empty();
-            if !keep {
-                *series_count = series_count.saturating_sub(plugin.series.len());
-            }
-            keep
-        });
     }
 
-    /// Bytes that this host takes in memory, near enough.
+    fn expire_texts(&mut self, now: u32) {
+        for plugin in self.plugins.values_mut() {
+            for (texts, life) in
+                [(&mut plugin.meta, META_LIFE), (&mut plugin.warnings, WARNING_LIFE)]
+            {
+                texts.retain(|key, text| {
+                    let keep = is_live(text, life, now);
+                    if !keep {
+                        self.text_bytes -= text_size((key, text));
+                    }
+                    keep
+                });
+            }
+        }
+    }
+
+    /// Bytes that this host takes in memory, as an allocator hands them out.
     #[must_use]
     pub fn memory_usage(&self) -> usize {
-        // A map entry's own cost: hash table slack or a share of a tree node.
-        const ENTRY: usize = 24;
         let texts = |texts: &BTreeMap<Box<str>, Text>| -> usize {
-            texts
-                .iter()
-                .map(|(key, text)| {
-                    ENTRY + key.len() + size_of::<(Box<str>, Text)>() + text.text.len()
-                })
-                .sum()
-        };
-        let series = |(key, series): (&Arc<str>, &Series)| {
-            ENTRY
-                + 16
-                + key.len()
-                + size_of::<(Arc<str>, Series)>()
-                + series.pending().len() * POINT_SIZE
+            // A tree's nodes have room for eleven entries, and are two thirds full.
+            let nodes = (texts.len() * size_of::<(Box<str>, Text)>()).div_ceil(2) * 3;
+            let heap =
+                texts.iter().map(|(key, text)| allocated(key.len()) + allocated(text.text.len()));
+            nodes + heap.sum::<usize>()
         };
         let plugin = |(name, plugin): (&Arc<str>, &Plugin)| {
-            ENTRY
-                + 16
-                + name.len()
-                + size_of::<(Arc<str>, Plugin)>()
-                + plugin.series.iter().map(series).sum::<usize>()
+            allocated(2 * size_of::<usize>() + name.len())
+                + plugin.series.memory_usage()
                 + texts(&plugin.meta)
                 + texts(&plugin.warnings)
         };
-        size_of::<Self>() + self.plugins.iter().map(plugin).sum::<usize>()
+        // Entries with their hashes, and a table of indices with a control byte each.
+        let capacity = self.plugins.capacity();
+        let slots = (capacity * 8 / 7).next_power_of_two();
+        size_of::<Self>()
+            + allocated(capacity * size_of::<(usize, Arc<str>, Plugin)>())
+            + allocated(slots * (size_of::<usize>() + 1) + 16)
+            + self.plugins.iter().map(plugin).sum::<usize>()
     }
 }
 
@@ -448,6 +563,69 @@ mod tests {
         let plugin = host.plugin("base").unwrap();
         let (key, text) = plugin.live_warnings(61).next().unwrap();
         assert_eq!((key, &*text.text), ("rrd", "no space left"));
+    }
+
+    #[test]
+    fn series_are_expected_in_the_order_in_which_they_came() {
+        let mut host = Host::new(1);
+        assert_eq!(host.expected(), None);
+        for key in ["b.gauge", "a.gauge", "c.derive"] {
+            push(&mut host, key, 60);
+        }
+        let keys = |host: &mut Host, time| -> Vec<String> {
+            let mut keys = Vec::new();
+            for _ in 0..4 {
+                keys.push(host.expected().unwrap().key.to_owned());
+                host.accept_expected(Point::new(time, Value::Unknown), time);
+            }
+            keys
+        };
+        assert_eq!(keys(&mut host, 120), ["b.gauge", "a.gauge", "c.derive", "b.gauge"]);
+        // Where a line is about another one, those behind that one are expected.
+        push(&mut host, "b.gauge", 180);
+        assert_eq!(keys(&mut host, 240), ["a.gauge", "c.derive", "b.gauge", "a.gauge"]);
+        assert_eq!(host.plugin("base").unwrap().last_received(), 240);
+    }
+
+    #[test]
+    fn pending_bytes_are_counted_as_they_come_and_go() {
+        let mut host = Host::new(1);
+        for minute in 1..50 {
+            push(&mut host, "a.gauge", minute * 60);
+            push(&mut host, "b.gauge", minute * 60);
+        }
+        let counted = host.pending_bytes();
+        assert!((98..=196).contains(&counted), "{counted}");
+        host.count();
+        assert_eq!(host.pending_bytes(), counted);
+        host.take_due(9000, |_, key| key == "a.gauge");
+        push(&mut host, "a.gauge", 9000);
+        host.written("base", "a.gauge", 49 * 60);
+        let counted = host.pending_bytes();
+        host.count();
+        assert_eq!(host.pending_bytes(), counted);
+        assert_eq!(host.pending_points(), 50);
+    }
+
+    #[test]
+    fn bytes_of_texts_of_a_host_are_bounded_and_what_expires_makes_room() {
+        let mut host = Host::new(1);
+        let text = "x".repeat(8000);
+        let mut taken = 0;
+        while host.set_meta(&format!("p{}", taken % 7), &taken.to_string(), &text, 1000).is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken, MAX_TEXT_BYTES / 8003);
+        assert!(matches!(host.set_warning("base", "w", &text, 1000), Err(Full::TextBytes(_))));
+        assert_eq!(host.set_meta("p0", "0", "short", 1000), Ok(()));
+        assert_eq!(host.set_warning("base", "w", "now it fits", 1000), Ok(()));
+        let later = 1000 + META_LIFE;
+        for n in 0..taken {
+            assert_eq!(host.set_meta("later", &n.to_string(), &text, later), Ok(()));
+        }
+        let counted = host.text_bytes;
+        host.count();
+        assert_eq!(host.text_bytes, counted);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Pending points and the RRD files that they go to, without Redis.
 //!
 //! - [`host`], [`series`], [`point`]: what is known of one host; owned by one thread.
+//! - [`series_table`]: the series of a plugin, by key and in their order.
+//! - [`packed`]: pending points in few bytes.
 //! - [`snapshot`]: a host as bytes, and back.
 //! - [`schedule`]: when each host's points are due.
 //! - [`data_dir`]: where a series' file lies; one server at a time.
@@ -12,12 +14,15 @@ pub mod data_dir;
 pub mod file;
 pub mod header;
 pub mod host;
+pub mod packed;
 pub mod point;
 pub mod schedule;
 pub mod series;
+pub mod series_table;
 pub mod snapshot;
 pub mod writers;
 
+mod allocated;
 mod librrd;
 
 /// Seconds between two rows of the finest archive.

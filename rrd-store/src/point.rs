@@ -2,7 +2,7 @@
 
 use line_protocol::Value;
 
-/// A value and its time. Packed, because millions of them wait in memory.
+/// A value and its time.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Point {
     time: u32,
@@ -10,21 +10,33 @@ pub struct Point {
     bits: u64,
 }
 
-/// Bytes that one pending point takes.
-pub const POINT_SIZE: usize = size_of::<Point>();
-
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What kind of number the bits are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Tag {
+pub(crate) enum Tag {
     Unknown,
     Float,
     Signed,
     Unsigned,
 }
 
+impl Tag {
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        [Self::Unknown, Self::Float, Self::Signed, Self::Unsigned].get(usize::from(number)).copied()
+    }
+}
+
+/// A value as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Raw {
+    pub(crate) tag: Tag,
+    pub(crate) bits: u64,
+}
+
 impl Point {
     /// `time` in seconds since 1970.
     #[must_use]
+    #[inline]
     pub fn new(time: u32, value: Value) -> Self {
         let (tag, bits) = match value {
             Value::Unknown => (Tag::Unknown, 0),
@@ -37,6 +49,7 @@ impl Point {
 
     /// Seconds since 1970.
     #[must_use]
+    #[inline]
     pub fn time(self) -> u32 {
         self.time
     }
@@ -52,21 +65,16 @@ impl Point {
         }
     }
 
-    /// Tag and bits, for [`crate::snapshot`].
-    pub(crate) fn raw(self) -> (u8, u64) {
-        (self.tag as u8, self.bits)
+    /// Tag and bits, for what keeps points as bytes.
+    #[inline]
+    pub(crate) fn raw(self) -> Raw {
+        Raw { tag: self.tag, bits: self.bits }
     }
 
-    /// The point of such parts; `None` for a tag that is none, or a float that is not finite.
-    pub(crate) fn from_raw(time: u32, tag: u8, bits: u64) -> Option<Self> {
-        let tag = match tag {
-            0 => Tag::Unknown,
-            1 if f64::from_bits(bits).is_finite() => Tag::Float,
-            2 => Tag::Signed,
-            3 => Tag::Unsigned,
-            _ => return None,
-        };
-        Some(Self { time, tag, bits })
+    /// The point of such parts; `None` for a float that is not finite.
+    pub(crate) fn from_raw(time: u32, Raw { tag, bits }: Raw) -> Option<Self> {
+        let is_sound = tag != Tag::Float || f64::from_bits(bits).is_finite();
+        is_sound.then_some(Self { time, tag, bits })
     }
 }
 
@@ -82,14 +90,13 @@ mod tests {
 
     #[test]
     fn a_point_is_16_bytes_and_gives_back_its_value() {
-        assert_eq!(POINT_SIZE, 16);
+        assert_eq!(size_of::<Point>(), 16);
         for value in
             [Value::Unknown, Value::Float(-0.5), Value::Signed(i64::MIN), Value::Unsigned(u64::MAX)]
         {
             let point = Point::new(7, value);
             assert_eq!((point.time(), point.value()), (7, value));
-            let (tag, bits) = point.raw();
-            assert_eq!(Point::from_raw(7, tag, bits), Some(point));
+            assert_eq!(Point::from_raw(7, point.raw()), Some(point));
         }
     }
 }

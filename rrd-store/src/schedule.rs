@@ -48,6 +48,13 @@ impl Schedule {
         Some(address)
     }
 
+    /// Forgets one host.
+    pub fn remove(&mut self, address: &Arc<str>) {
+        if let Some(due) = self.by_host.remove(address) {
+            self.by_time.remove(&(due, Arc::clone(address)));
+        }
+    }
+
     /// Makes all hosts due anew after the write delay changed.
     pub fn respread(&mut self, now: u32, delay: u32) {
         let hosts: Vec<_> = self.by_host.keys().map(Arc::clone).collect();
@@ -61,6 +68,12 @@ impl Schedule {
     pub fn clear(&mut self) {
         self.by_time.clear();
         self.by_host.clear();
+    }
+
+    /// Whether the host is due at some time.
+    #[must_use]
+    pub fn contains(&self, address: &str) -> bool {
+        self.by_host.contains_key(address)
     }
 
     /// How many hosts have points waiting.
@@ -127,6 +140,11 @@ mod tests {
         schedule.add_at(&host, 40);
         schedule.add_at(&host, 60);
         assert_eq!(schedule.len(), 1);
-        assert_eq!(schedule.pop(40), Some(host));
+        assert_eq!(schedule.pop(40), Some(Arc::clone(&host)));
+        schedule.add_at(&host, 50);
+        assert!(schedule.contains("a"));
+        schedule.remove(&host);
+        assert!(!schedule.contains("a"));
+        assert_eq!(schedule.pop(u32::MAX), None);
     }
 }

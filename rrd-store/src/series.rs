@@ -2,6 +2,7 @@
 
 use line_protocol::DataSourceType;
 
+use crate::packed::{self, Newest, Packed, Reader};
 use crate::point::Point;
 
 /// Seconds until the first retry of a failed write; doubled at each failure.
@@ -12,14 +13,17 @@ const RETRY_MOST: u32 = 300;
 /// The points of one data source.
 #[derive(Clone, Debug)]
 pub struct Series {
+    /// Pending points, ascending by time, as [`packed`] has them.
+    packed: Packed,
+    /// The latest point accepted, and so the newest pending one.
+    newest: Newest,
     data_source_type: DataSourceType,
-    /// Ascending by time. The first `in_flight` are with a writer and do not change.
-    pending: Vec<Point>,
-    in_flight: u32,
-    last: Option<Point>,
+    failures: u8,
+    pending: u32,
+    /// Points up to this time are with a writer and do not change; 0 for none.
+    in_flight_until: u32,
     /// The file's last update as far as known; 0 means not known.
     written_until: u32,
-    failures: u8,
     retry_at: u32,
 }
 
@@ -40,12 +44,13 @@ impl Series {
     #[must_use]
     pub fn new(data_source_type: DataSourceType) -> Self {
         Self {
+            packed: Packed::new(),
+            newest: Newest::default(),
             data_source_type,
-            pending: Vec::new(),
-            in_flight: 0,
-            last: None,
-            written_until: 0,
             failures: 0,
+            pending: 0,
+            in_flight_until: 0,
+            written_until: 0,
             retry_at: 0,
         }
     }
@@ -53,14 +58,28 @@ impl Series {
     /// A series as a snapshot had it; all its points wait.
     pub(crate) fn restored(
         data_source_type: DataSourceType,
-        pending: Vec<Point>,
+        pending: impl IntoIterator<Item = Point>,
         last: Option<Point>,
     ) -> Self {
-        Self { pending, last, ..Self::new(data_source_type) }
+        let mut series = Self::new(data_source_type);
+        series.newest.point = last;
+        series.replace(pending);
+        series
+    }
+
+    /// Lets these points wait in place of those that do.
+    fn replace(&mut self, points: impl IntoIterator<Item = Point>) {
+        self.packed = Packed::new();
+        self.pending = 0;
+        for point in points {
+            packed::append(&mut self.packed, &mut self.newest, point);
+            self.pending += 1;
+        }
     }
 
     /// What its key's suffix names.
     #[must_use]
+    #[inline]
     pub fn data_source_type(&self) -> DataSourceType {
         self.data_source_type
     }
@@ -68,107 +87,134 @@ impl Series {
     /// The latest point accepted.
     #[must_use]
     pub fn last(&self) -> Option<Point> {
-        self.last
+        self.newest.point
     }
 
     /// Points that are not known to be in the file, those with a writer included; ascending.
     #[must_use]
-    pub fn pending(&self) -> &[Point] {
-        &self.pending
+    pub fn pending(&self) -> Reader<'_> {
+        Reader::new(&self.packed)
+    }
+
+    /// How many these are.
+    #[must_use]
+    #[inline]
+    pub fn pending_count(&self) -> usize {
+        self.pending as usize
+    }
+
+    /// Bytes that they take.
+    #[must_use]
+    #[inline]
+    pub fn pending_bytes(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// Bytes that they take on the heap: the first few need none.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        if self.packed.spilled() { self.packed.capacity() } else { 0 }
+    }
+
+    /// The same points as [`packed`] has them.
+    pub(crate) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// The newest of them.
+    #[must_use]
+    #[inline]
+    pub fn newest_pending(&self) -> Option<Point> {
+        self.newest.point.filter(|_| self.pending > 0)
     }
 
     /// Whether a writer has points of this series.
     #[must_use]
     pub fn is_in_flight(&self) -> bool {
-        self.in_flight > 0
+        self.in_flight_until > 0
     }
 
     /// Takes a point in its place by time.
+    #[inline]
     pub fn accept(&mut self, point: Point) -> Accepted {
-        let in_flight = self.in_flight as usize;
-        let floor = match in_flight.checked_sub(1).and_then(|i| self.pending.get(i)) {
-            Some(with_writer) => with_writer.time().max(self.written_until),
-            None => self.written_until,
-        };
+        let floor = self.in_flight_until.max(self.written_until);
         if point.time() <= floor {
-            return if self.last == Some(point) {
+            return if self.last() == Some(point) {
                 Accepted::Replaced
             } else {
                 Accepted::TooOld(floor)
             };
         }
-        if self.last.is_none_or(|last| point.time() >= last.time()) {
-            self.last = Some(point);
-        }
         // Points come in order but for the rare late one.
-        match self.pending.last_mut() {
-            Some(newest) if newest.time() == point.time() => {
-                *newest = point;
+        if self.newest_pending().is_some_and(|newest| newest.time() >= point.time()) {
+            return self.accept_late(point);
+        }
+        packed::append(&mut self.packed, &mut self.newest, point);
+        self.pending += 1;
+        Accepted::Added
+    }
+
+    fn accept_late(&mut self, point: Point) -> Accepted {
+        let mut points: Vec<Point> = self.pending().collect();
+        let accepted = match points.binary_search_by_key(&point.time(), |p| p.time()) {
+            Ok(at) => {
+                points.splice(at..=at, [point]);
                 Accepted::Replaced
             }
-            Some(newest) if newest.time() > point.time() => {
-                let waiting = self.pending.get(in_flight..).unwrap_or_default();
-                match waiting.binary_search_by_key(&point.time(), |p| p.time()) {
-                    Ok(at) => {
-                        if let Some(same) = self.pending.get_mut(in_flight + at) {
-                            *same = point;
-                        }
-                        Accepted::Replaced
-                    }
-                    Err(at) => {
-                        self.pending.insert(in_flight + at, point);
-                        Accepted::Added
-                    }
-                }
-            }
-            _ => {
-                self.pending.push(point);
+            Err(at) => {
+                points.insert(at, point);
                 Accepted::Added
             }
-        }
+        };
+        self.replace(points);
+        accepted
     }
 
     /// Whether points wait, none is with a writer, and no failed write asks for patience.
     #[must_use]
     pub fn is_due(&self, now: u32) -> bool {
-        self.in_flight == 0 && !self.pending.is_empty() && now >= self.retry_at
+        !self.is_in_flight() && self.pending > 0 && now >= self.retry_at
     }
 
     /// Until when a failed write asks for patience, where it does.
     #[must_use]
     pub fn waits_until(&self, now: u32) -> Option<u32> {
-        let waits = self.in_flight == 0 && !self.pending.is_empty() && self.retry_at > now;
+        let waits = !self.is_in_flight() && self.pending > 0 && self.retry_at > now;
         waits.then_some(self.retry_at)
     }
 
     /// A copy of all waiting points for a writer; they stay here until [`Series::written`].
     /// Empty while a writer has points already.
     pub fn take_batch(&mut self) -> Vec<Point> {
-        if self.in_flight > 0 {
+        if self.is_in_flight() {
             return Vec::new();
         }
-        self.in_flight = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
-        self.pending.clone()
+        self.in_flight_until = self.newest_pending().map_or(0, Point::time);
+        let mut points = Vec::with_capacity(self.pending_count());
+        points.extend(self.pending());
+        points
     }
 
     /// The writer has written its batch: those points leave memory.
     /// Gives how many they were.
     pub fn written(&mut self, last_update: u32) -> usize {
-        let count = (self.in_flight as usize).min(self.pending.len());
-        self.pending.drain(..count);
-        if self.pending.is_empty() {
-            self.pending = Vec::new();
+        let before = self.pending;
+        if self.newest_pending().is_none_or(|newest| newest.time() <= self.in_flight_until) {
+            self.replace([]);
+        } else {
+            let until = self.in_flight_until;
+            let left: Vec<Point> = self.pending().filter(|point| point.time() > until).collect();
+            self.replace(left);
         }
-        self.in_flight = 0;
+        self.in_flight_until = 0;
         self.written_until = self.written_until.max(last_update);
         self.failures = 0;
         self.retry_at = 0;
-        count
+        (before - self.pending) as usize
     }
 
     /// The write failed: the points wait on, and the next try is later each time.
     pub fn failed(&mut self, now: u32) {
-        self.in_flight = 0;
+        self.in_flight_until = 0;
         let wait = RETRY_FIRST
             .checked_shl(u32::from(self.failures))
             .map_or(RETRY_MOST, |wait| wait.min(RETRY_MOST));
@@ -188,6 +234,12 @@ mod tests {
         Point::new(time, Value::Float(f64::from(value)))
     }
 
+    fn pending(series: &Series) -> Vec<Point> {
+        let points: Vec<Point> = series.pending().collect();
+        assert_eq!(points.len(), series.pending_count());
+        points
+    }
+
     fn series() -> Series {
         Series::new(DataSourceType::Gauge)
     }
@@ -197,7 +249,7 @@ mod tests {
         let mut series = series();
         assert_eq!(series.accept(point(60, 1)), Accepted::Added);
         assert_eq!(series.accept(point(60, 2)), Accepted::Replaced);
-        assert_eq!(series.pending(), [point(60, 2)]);
+        assert_eq!(pending(&series), [point(60, 2)]);
     }
 
     #[test]
@@ -206,7 +258,7 @@ mod tests {
         for time in [60, 180, 120] {
             assert_eq!(series.accept(point(time, time)), Accepted::Added);
         }
-        let times: Vec<u32> = series.pending().iter().map(|p| p.time()).collect();
+        let times: Vec<u32> = series.pending().map(|p| p.time()).collect();
         assert_eq!(times, [60, 120, 180]);
         assert_eq!(series.last(), Some(point(180, 180)));
     }
@@ -219,9 +271,9 @@ mod tests {
         assert_eq!(series.accept(point(60, 9)), Accepted::TooOld(60));
         assert_eq!(series.accept(point(120, 2)), Accepted::Added);
         assert!(series.take_batch().is_empty());
-        assert_eq!(series.pending().len(), 2);
+        assert_eq!(series.pending_count(), 2);
         assert_eq!(series.written(60), 1);
-        assert_eq!(series.pending(), [point(120, 2)]);
+        assert_eq!(pending(&series), [point(120, 2)]);
         assert_eq!(series.accept(point(60, 9)), Accepted::TooOld(60));
     }
 
@@ -232,7 +284,7 @@ mod tests {
         series.take_batch();
         series.written(60);
         assert_eq!(series.accept(point(60, 1)), Accepted::Replaced);
-        assert!(series.pending().is_empty());
+        assert!(pending(&series).is_empty());
     }
 
     #[test]
@@ -246,7 +298,12 @@ mod tests {
             waits.push((0..=400).find(|w| series.is_due(1000 + w)).unwrap());
         }
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]);
-        assert_eq!(series.pending(), [point(60, 1)]);
+        assert_eq!(pending(&series), [point(60, 1)]);
+    }
+
+    #[test]
+    fn a_series_takes_80_bytes() {
+        assert_eq!(size_of::<Series>(), 80);
     }
 
     proptest! {
@@ -261,7 +318,7 @@ mod tests {
                 model.insert(time, value);
             }
             let expected: Vec<Point> = model.into_iter().map(|(t, v)| point(t, v)).collect();
-            prop_assert_eq!(series.pending(), &expected);
+            prop_assert_eq!(pending(&series), expected);
         }
     }
 }

@@ -1,22 +1,31 @@
 //! A host as bytes and back: what RDB files and replicas hold.
 //!
-//! Version 1, all integers little-endian, `text` = u32 length and bytes:
-//! `u32 plugins` of (`text name`, `u32 last received`, `u32 series` of (`text key`, `u8 has last`,
-//! point, `u32 points`, points), `u32 meta` of (`text key`, `text`, `u32 received`), warnings the
-//! same). A point is `u32 time`, `u8 tag`, `u64 bits`. Points with a writer are in it as well.
+//! Version 2, all integers little-endian, `text` = u32 length and bytes:
+//! `u32 plugins` of (`text name`, `u32 last received`, `u32 series` of (`text key`, pending points
+//! as a `text` of [`crate::packed`], and where there are none the last point, as such a text),
+//! `u32 meta` of (`text key`, `text`, `u32 received`), warnings the same). Points with a writer are
+//! in it as well.
+//!
+//! Version 1, which is read still, has `u8 has last`, point, `u32 points`, points in the place of
+//! these texts; a point is `u32 time`, `u8 tag`, `u64 bits`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use line_protocol::line::is_valid_text_key;
 use line_protocol::{DataSourceType, identifier, key};
 
 use crate::host::{Host, Plugin, Text};
-use crate::point::Point;
+use crate::packed::{self, Newest, Packed};
+use crate::point::{Point, Raw, Tag};
 use crate::series::Series;
+use crate::series_table::SeriesTable;
 
 /// The version that [`encode`] writes.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
+/// The versions that [`decode`] reads.
+pub const READABLE: std::ops::RangeInclusive<i32> = 1..=VERSION;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,15 +50,15 @@ pub fn encode(host: &Host) -> Vec<u8> {
         out.text(name);
         out.u32(plugin.last_received);
         out.count(plugin.series.len());
-        for (key, series) in &plugin.series {
+        for (key, series) in plugin.series.iter() {
             out.text(key);
-            out.0.push(u8::from(series.last().is_some()));
-            if let Some(last) = series.last() {
-                out.point(last);
-            }
-            out.count(series.pending().len());
-            for point in series.pending() {
-                out.point(*point);
+            out.bytes(series.packed());
+            if series.pending_count() == 0 {
+                let mut last = Packed::new();
+                if let Some(point) = series.last() {
+                    packed::append(&mut last, &mut Newest::default(), point);
+                }
+                out.bytes(&last);
             }
         }
         for texts in [&plugin.meta, &plugin.warnings] {
@@ -64,13 +73,14 @@ pub fn encode(host: &Host) -> Vec<u8> {
     out.0
 }
 
-/// Reads what [`encode`] wrote; all points wait for a write. `generation` as for [`Host::new`].
+/// Reads what [`encode`] of a version wrote; all points wait for a write. `generation` as for
+/// [`Host::new`].
 ///
 /// # Errors
 /// On any fault; never more memory is taken than the bytes account for.
-pub fn decode(bytes: &[u8], generation: u64) -> Result<Host, SnapshotError> {
+pub fn decode(version: i32, bytes: &[u8], generation: u64) -> Result<Host, SnapshotError> {
     let mut input = Reader(bytes);
-    let mut plugins = BTreeMap::new();
+    let mut plugins = IndexMap::new();
     for _ in 0..input.u32()? {
         let name = input.text()?;
         // It becomes a path, and anybody who may RESTORE can write a snapshot.
@@ -78,7 +88,7 @@ pub fn decode(bytes: &[u8], generation: u64) -> Result<Host, SnapshotError> {
             return Err(SnapshotError::Bad("plugin"));
         }
         let mut plugin = Plugin { last_received: input.u32()?, ..Plugin::default() };
-        plugin.series = decode_series(&mut input)?;
+        plugin.series = decode_series(version, &mut input)?;
         plugin.meta = decode_texts(&mut input)?;
         plugin.warnings = decode_texts(&mut input)?;
         plugins.insert(Arc::from(name), plugin);
@@ -90,26 +100,30 @@ pub fn decode(bytes: &[u8], generation: u64) -> Result<Host, SnapshotError> {
     }
 }
 
-fn decode_series(input: &mut Reader<'_>) -> Result<HashMap<Arc<str>, Series>, SnapshotError> {
-    let mut all = HashMap::new();
+fn decode_series(version: i32, input: &mut Reader<'_>) -> Result<SeriesTable, SnapshotError> {
+    let mut all = SeriesTable::default();
     for _ in 0..input.u32()? {
         let key = input.text()?;
         let data_source_type = DataSourceType::of_key(key)
             .filter(|_| key::is_valid(key))
             .ok_or(SnapshotError::Bad("series key"))?;
-        let last = match input.u8()? {
-            0 => None,
-            _ => Some(input.point()?),
-        };
-        let mut pending: Vec<Point> = Vec::new();
-        for _ in 0..input.u32()? {
-            let point = input.point()?;
-            if pending.last().is_some_and(|before| before.time() >= point.time()) {
-                return Err(SnapshotError::Bad("order of points"));
+        let (pending, last) = match version {
+            1 => {
+                let last = match input.u8()? {
+                    0 => None,
+                    _ => Some(input.point()?),
+                };
+                (input.plain_points()?, last)
             }
-            pending.push(point);
-        }
-        all.insert(Arc::from(key), Series::restored(data_source_type, pending, last));
+            _ => {
+                let pending = input.points()?;
+                let last = if pending.is_empty() { input.points()? } else { vec![] };
+                (pending, last.last().copied())
+            }
+        };
+        let last = pending.last().copied().or(last);
+        all.find_or_insert(key, || Series::restored(data_source_type, pending, last))
+            .ok_or(SnapshotError::Bad("number of series"))?;
     }
     Ok(all)
 }
@@ -139,15 +153,12 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
-        self.count(text.len());
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
     }
 
-    fn point(&mut self, point: Point) {
-        let (tag, bits) = point.raw();
-        self.u32(point.time());
-        self.0.push(tag);
-        self.0.extend_from_slice(&bits.to_le_bytes());
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
     }
 }
 
@@ -164,24 +175,52 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().map_err(|_| SnapshotError::Short)
     }
 
-    fn u8(&mut self) -> Result<u8, SnapshotError> {
-        self.array().map(u8::from_le_bytes)
-    }
-
     fn u32(&mut self) -> Result<u32, SnapshotError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn text(&mut self) -> Result<&'a str, SnapshotError> {
+    fn bytes(&mut self) -> Result<&'a [u8], SnapshotError> {
         let length = self.u32()? as usize;
-        std::str::from_utf8(self.take(length)?).map_err(|_| SnapshotError::Bad("text"))
+        self.take(length)
+    }
+
+    fn text(&mut self) -> Result<&'a str, SnapshotError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| SnapshotError::Bad("text"))
+    }
+
+    fn u8(&mut self) -> Result<u8, SnapshotError> {
+        self.array().map(u8::from_le_bytes)
     }
 
     fn point(&mut self) -> Result<Point, SnapshotError> {
         let time = self.u32()?;
-        let tag = self.u8()?;
+        let tag = Tag::from_number(self.u8()?).ok_or(SnapshotError::Bad("point"))?;
         let bits = self.array().map(u64::from_le_bytes)?;
-        Point::from_raw(time, tag, bits).filter(|_| time > 0).ok_or(SnapshotError::Bad("point"))
+        let point = Point::from_raw(time, Raw { tag, bits });
+        point.filter(|_| time > 0).ok_or(SnapshotError::Bad("point"))
+    }
+
+    /// Points of version 1, ascending by time.
+    fn plain_points(&mut self) -> Result<Vec<Point>, SnapshotError> {
+        let mut points: Vec<Point> = Vec::new();
+        for _ in 0..self.u32()? {
+            let point = self.point()?;
+            if points.last().is_some_and(|before| before.time() >= point.time()) {
+                return Err(SnapshotError::Bad("order of points"));
+            }
+            points.push(point);
+        }
+        Ok(points)
+    }
+
+    /// Points, ascending by time.
+    fn points(&mut self) -> Result<Vec<Point>, SnapshotError> {
+        let mut reader = packed::Reader::new(self.bytes()?);
+        let mut points = Vec::new();
+        while let Some(point) = reader.read().map_err(|_| SnapshotError::Bad("point"))? {
+            points.push(point);
+        }
+        Ok(points)
     }
 }
 
@@ -209,10 +248,47 @@ mod tests {
             out += &format!("{name} {:?} {:?}\n", plugin.meta, plugin.warnings);
             out += &format!("{}\n", plugin.last_received);
             for (key, series) in plugin.series() {
-                out += &format!("{key} {:?} {:?}\n", series.last(), series.pending());
+                let pending: Vec<Point> = series.pending().collect();
+                out += &format!("{key} {:?} {pending:?}\n", series.last());
             }
         }
         out
+    }
+
+    #[test]
+    fn a_snapshot_of_version_1_is_read() {
+        let mut bytes = Vec::new();
+        let number = |bytes: &mut Vec<u8>, n: u32| bytes.extend_from_slice(&n.to_le_bytes());
+        let text = |bytes: &mut Vec<u8>, text: &str| {
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        };
+        let point = |bytes: &mut Vec<u8>, time: u32, value: f64| {
+            bytes.extend_from_slice(&time.to_le_bytes());
+            bytes.push(1);
+            bytes.extend_from_slice(&value.to_bits().to_le_bytes());
+        };
+        number(&mut bytes, 1);
+        text(&mut bytes, "base");
+        number(&mut bytes, 77);
+        number(&mut bytes, 2);
+        text(&mut bytes, "a.gauge");
+        bytes.push(1);
+        point(&mut bytes, 120, 2.5);
+        number(&mut bytes, 2);
+        point(&mut bytes, 60, 1.5);
+        point(&mut bytes, 120, 2.5);
+        text(&mut bytes, "b.gauge");
+        bytes.push(1);
+        point(&mut bytes, 60, 4.0);
+        number(&mut bytes, 0);
+        number(&mut bytes, 0);
+        number(&mut bytes, 0);
+        let host = decode(1, &bytes, 2).unwrap();
+        assert_eq!(
+            described(&host),
+            "base {} {}\n77\na.gauge Some(2.5@120) [1.5@60, 2.5@120]\nb.gauge Some(4@60) []\n"
+        );
     }
 
     proptest! {
@@ -223,7 +299,7 @@ mod tests {
             let mut host = sample(&points);
             // What is with a writer is in the snapshot as well.
             host.take_due(u32::MAX, |_, key| key == "s0.derive");
-            let again = decode(&encode(&host), 2).unwrap();
+            let again = decode(VERSION, &encode(&host), 2).unwrap();
             prop_assert_eq!(described(&again), described(&host));
             prop_assert_eq!(again.pending_points(), host.pending_points());
             prop_assert_eq!(again.series_count(), host.series_count());
@@ -236,12 +312,13 @@ mod tests {
         ) {
             let mut bytes = encode(&sample(&[(0, 1, 1), (0, 2, 2), (1, 1, 1)]));
             if cut < bytes.len() {
-                prop_assert!(decode(&bytes[..cut], 2).is_err());
+                prop_assert!(decode(VERSION, &bytes[..cut], 2).is_err());
             }
             if let Some(place) = bytes.get_mut(at) {
                 *place = byte;
             }
-            let _ = decode(&bytes, 2);
+            let _ = decode(VERSION, &bytes, 2);
+            let _ = decode(1, &bytes, 2);
         }
     }
 }
