@@ -5,6 +5,7 @@
 //! are blank, or begin with `#` or `//`, say nothing.
 //!
 //! - [`line`]: one wire line, parsed and written.
+//! - [`expected`]: the same, quicker, where the series is known beforehand.
 //! - [`output`]: one line that a plugin printed (`key TAB value [TAB time]`).
 //! - [`identifier`]: `name:arg:arg` as a roll names a plugin, and its escaped form.
 //! - [`key`]: metric keys, their data-source type, the name of their RRD file.
@@ -12,6 +13,7 @@
 //! - [`address`]: what may stand for a host.
 
 pub mod address;
+pub mod expected;
 pub mod identifier;
 pub mod key;
 pub mod line;

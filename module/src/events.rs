@@ -104,7 +104,7 @@ fn sweep(state: &mut State, ctx: &Context) {
         stored.map(|stored| stored.change().expire(clock::now())).is_some()
     });
     if !known.unwrap_or(false) {
-        state.hosts.remove(&address);
+        state.forget(&address);
     }
 }
 

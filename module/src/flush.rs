@@ -89,14 +89,14 @@ pub fn start(
             stored.read(|host| {
                 for (plugin, found) in host.plugins() {
                     for (key, series) in found.series() {
-                        if let Some(newest) = series.pending().last()
+                        if let Some(newest) = series.newest_pending()
                             && wanted(plugin, key)
                         {
                             let target = Target {
                                 address: Arc::clone(address),
                                 generation: host.generation(),
                                 plugin: Arc::clone(plugin),
-                                key: Arc::clone(key),
+                                key: Arc::from(key),
                             };
                             waits.push((target, newest.time()));
                         }

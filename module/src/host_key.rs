@@ -1,6 +1,6 @@
 //! The native type: one key a host, `kurado:{address}`, whose value holds all that is known of it.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::ffi::{c_int, c_void};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,7 +51,15 @@ static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
 /// A host as the value of a key, and its share in the totals of [`STATS`].
 pub struct StoredHost {
     host: RefCell<Host>,
-    counted: RefCell<(i64, i64)>,
+    counted: Cell<Counted>,
+}
+
+/// What a host adds to the totals.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    series: i64,
+    points: i64,
+    bytes: i64,
 }
 
 /// A host that is being changed; the totals follow when it is let go.
@@ -63,7 +71,7 @@ pub struct ChangingHost<'a> {
 impl StoredHost {
     fn new(host: Host) -> Self {
         STATS.hosts.add(1);
-        let stored = Self { host: RefCell::new(host), counted: RefCell::new((0, 0)) };
+        let stored = Self { host: RefCell::new(host), counted: Cell::default() };
         stored.count(&stored.host.borrow());
         stored
     }
@@ -80,23 +88,25 @@ impl StoredHost {
 
     /// Brings the totals up to what the host has now.
     fn count(&self, host: &Host) {
-        self.count_to(
-            i64::try_from(host.series_count()).unwrap_or(i64::MAX),
-            i64::try_from(host.pending_points()).unwrap_or(i64::MAX),
-        );
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.count_to(Counted {
+            series: number(host.series_count()),
+            points: number(host.pending_points()),
+            bytes: number(host.pending_bytes()),
+        });
     }
 
-    fn count_to(&self, series: i64, points: i64) {
-        let mut counted = self.counted.borrow_mut();
-        STATS.series.add(series - counted.0);
-        STATS.pending_points.add(points - counted.1);
-        *counted = (series, points);
+    fn count_to(&self, now: Counted) {
+        let before = self.counted.replace(now);
+        STATS.series.add(now.series - before.series);
+        STATS.pending_points.add(now.points - before.points);
+        STATS.pending_bytes.add(now.bytes - before.bytes);
     }
 }
 
 impl Drop for StoredHost {
     fn drop(&mut self) {
-        self.count_to(0, 0);
+        self.count_to(Counted::default());
         STATS.hosts.add(-1);
     }
 }
@@ -148,17 +158,17 @@ pub fn with_host<T>(
     Ok(read(stored))
 }
 
-/// Runs `change` with the host, which is made where it is not known, as a change of its key.
+/// Runs `change` with the host of a key's name, which is made where it is not known, as a change of
+/// its key.
 ///
 /// # Errors
-/// Where this is no address, or the key holds another type.
+/// Where the key holds another type.
 pub fn with_host_to_write<T>(
     ctx: &Context,
-    address: &str,
+    name: &RedisString,
     change: impl FnOnce(&StoredHost) -> T,
 ) -> Result<T, RedisError> {
-    let name = checked_key_name(ctx, address)?;
-    let key = ctx.open_key_writable(&name);
+    let key = ctx.open_key_writable(name);
     let value = || key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType);
     if let Some(stored) = value()? {
         return Ok(change(stored));
@@ -167,7 +177,7 @@ pub fn with_host_to_write<T>(
     key.set_value(&HOST_TYPE, StoredHost::new(Host::new(generation)))?;
     let stored = value()?.ok_or(RedisError::Str("ERR the host could not be stored"))?;
     let changed = change(stored);
-    if stored.read(|host| host.plugins().next().is_none()) {
+    if stored.read(Host::is_empty) {
         // Nothing of what came was accepted: there is no such host.
         key.delete()?;
     }
@@ -194,16 +204,17 @@ unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *m
 
 /// `None` makes Redis refuse the file.
 fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Option<StoredHost> {
-    if version != snapshot::VERSION {
+    if !snapshot::READABLE.contains(&version) {
         redis_module::MODULE_CONTEXT.log_warning(&format!(
-            "a host was saved in format {version}; this version of Kurado reads format {}",
-            snapshot::VERSION
+            "a host was saved in format {version}; this version of Kurado reads formats {} to {}",
+            snapshot::READABLE.start(),
+            snapshot::READABLE.end()
         ));
         return None;
     }
     let bytes = raw::load_string_buffer(io).ok()?;
     let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
-    let host = snapshot::decode(bytes.as_ref(), generation)
+    let host = snapshot::decode(version, bytes.as_ref(), generation)
         .inspect_err(|error| redis_module::MODULE_CONTEXT.log_warning(&error.to_string()))
         .ok()?;
     // SAFETY: `io` is valid for this call; the name is borrowed from it, and may be missing.
@@ -263,8 +274,8 @@ unsafe extern "C" fn aof_rewrite(
                 }
                 emit_chunk(io, &mut lines, 0);
                 for (key, series) in plugin.series() {
-                    let last = series.last().filter(|_| series.pending().is_empty());
-                    for point in series.pending().iter().chain(&last) {
+                    let last = series.last().filter(|_| series.pending_count() == 0);
+                    for point in series.pending().chain(last) {
                         if lines.is_empty() {
                             let _ = writeln!(lines, "# received {}", plugin.last_received());
                         }

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use redis_module::{Context, ContextFlags, raw};
-use rrd_store::point::POINT_SIZE;
 
 use crate::guard::caught;
 use crate::settings;
-use crate::stats::STATS;
+use crate::stats::{REASONS, STATS};
 
 static DATA_DIR: OnceLock<CString> = OnceLock::new();
 
@@ -57,7 +56,6 @@ fn write(ctx: *mut raw::RedisModuleInfoCtx) {
     if wanted != Some(raw::REDISMODULE_OK as c_int) {
         return;
     }
-    let points = STATS.pending_points.get();
     text(c"data_dir", DATA_DIR.get().map_or(c"", CString::as_c_str));
     // SAFETY: without a context Redis tells of the server alone.
     let flags =
@@ -70,8 +68,11 @@ fn write(ctx: *mut raw::RedisModuleInfoCtx) {
     number(c"series", STATS.series.get());
     number(c"lines_accepted", STATS.lines_accepted.get());
     number(c"lines_rejected", STATS.lines_rejected.get());
-    number(c"pending_points", points);
-    number(c"pending_bytes", points.saturating_mul(POINT_SIZE as u64));
+    for (reason, counter) in REASONS.iter().zip(&STATS.rejected) {
+        number(reason, counter.get());
+    }
+    number(c"pending_points", STATS.pending_points.get());
+    number(c"pending_bytes", STATS.pending_bytes.get());
     number(c"batches_in_flight", STATS.batches_in_flight.get());
     number(c"points_written", STATS.points_written.get());
     number(c"points_skipped", STATS.points_skipped.get());

@@ -1,31 +1,26 @@
-//! Takes lines: parse and check all, then change state, then replicate what was accepted.
+//! Takes lines: checks bounds, applies line by line, replicates what was accepted.
 
-use std::cell::LazyCell;
-use std::ffi::CStr;
-
-use line_protocol::{Line, Record, parse_canonical_line, parse_line, payload_lines};
-use redis_module::{
-    Context, ContextFlags, NotifyEvent, RedisError, RedisResult, RedisString, RedisValue, raw,
-};
-use rrd_store::host::Host;
-use rrd_store::point::{POINT_SIZE, Point};
+use line_protocol::expected::{Beginning, parse_expected};
+use line_protocol::{Line, Record, parse_canonical_line, parse_line};
+use redis_module::{Context, ContextFlags, NotifyEvent, RedisError, RedisResult, RedisString, raw};
+use rrd_store::host::{Full, Host};
+use rrd_store::point::Point;
 use rrd_store::series::Accepted;
 
-use crate::host_key::{key_name, with_host, with_host_to_write};
+use crate::host_key::{key_name, with_host_to_write};
+use crate::outcome::{Outcome, Rejection};
+use crate::payload::Payload;
 use crate::permission::{self, Wish};
+use crate::sender::Sender;
 use crate::stats::STATS;
-use crate::{clock, settings, state};
+use crate::{bounds, clock, settings, state};
 
-/// Most bytes of the payloads of one command: the main thread serves nobody else meanwhile.
-const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
 /// About how many bytes are replicated as one command.
 const REPLICATED_CHUNK: usize = 1024 * 1024;
 /// Points later than this many seconds from now are refused: once in a file, such a point would
 /// keep all points before it out.
 const MAX_FUTURE: u32 = 600;
-/// Most reasons in one reply.
-const MAX_REASONS: usize = 20;
-/// Begins the line of a replicated payload that says when the lines below it came.
+/// Begins the replicated line that says when the lines below it came.
 const RECEIVED: &str = "# received ";
 
 /// Which types of lines a command takes.
@@ -46,130 +41,305 @@ enum Origin {
     Replay,
 }
 
-struct Parsed<'a> {
-    place: (usize, usize),
-    line: Line<'a>,
-    bytes: &'a [u8],
-    /// When it came.
-    received: u32,
-}
-
-#[derive(Default)]
-struct Outcome {
-    accepted: usize,
-    rejected: usize,
-    /// With the places of their lines.
-    reasons: Vec<((usize, usize), String)>,
-    /// Accepted lines in their canonical form.
-    canonical: Vec<u8>,
-}
-
-impl Outcome {
-    fn reject(&mut self, place: (usize, usize), reason: &impl std::fmt::Display) {
-        self.rejected += 1;
-        if self.reasons.len() < MAX_REASONS {
-            let (payload, line) = place;
-            let text = if payload == 0 {
-                format!("line {line}: {reason}")
-            } else {
-                format!("payload {}, line {line}: {reason}", payload + 1)
-            };
-            self.reasons.push((place, text));
-        }
-    }
-
-    fn into_reply(mut self) -> RedisValue {
-        let untold = self.rejected.saturating_sub(self.reasons.len());
-        // Faults of form are found before all others.
-        self.reasons.sort();
-        let mut reasons: Vec<RedisValue> =
-            self.reasons.into_iter().map(|(_, text)| RedisValue::BulkString(text)).collect();
-        if untold > 0 {
-            reasons.push(RedisValue::BulkString(format!("and {untold} more lines")));
-        }
-        RedisValue::Array(vec![
-            self.accepted.into(),
-            self.rejected.into(),
-            RedisValue::Array(reasons),
-        ])
-    }
-}
-
 /// Takes payloads of lines and replies with accepted, rejected, and the reasons.
 ///
 /// # Errors
 /// In a database other than 0, and past a bound; then no line is accepted.
 pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisResult {
     check_database(ctx)?;
+    let flags = ctx.get_flags();
     let replayed = ContextFlags::LOADING | ContextFlags::REPLICATED;
-    let origin = if ctx.get_flags().intersects(replayed) { Origin::Replay } else { Origin::Client };
-    let bytes = payloads.iter().map(|payload| payload.as_slice().len()).sum::<usize>();
-    if origin == Origin::Client && bytes > MAX_PAYLOAD {
-        return Err(RedisError::String(format!(
-            "ERR no line was accepted: {bytes} bytes in one command, and at most {MAX_PAYLOAD} are \
-             taken"
-        )));
+    let origin = if flags.intersects(replayed) { Origin::Replay } else { Origin::Client };
+    let sender = Sender::new(ctx);
+    if origin == Origin::Client {
+        bounds::check(ctx, payloads, &sender)?;
     }
     let now = clock::now();
-    let mut outcome = Outcome::default();
-    // Most lines name their host: the sender is asked for where one does not.
-    let sender = LazyCell::new(|| sender_address(ctx));
-    let mut parsed = Vec::new();
-    for (payload_index, payload) in payloads.iter().enumerate() {
-        let payload = payload.as_slice();
-        let mut received = now;
-        for (number, bytes) in payload_lines(payload) {
-            let place = (payload_index, number);
-            let line = match origin {
-                Origin::Client => parse_line(bytes),
-                Origin::Replay => parse_canonical_line(bytes),
-            };
-            match line {
-                Ok(Some(line)) if takes == Takes::Meta && !matches!(line.record, Record::Meta { .. }) => {
-                    outcome.reject(place, &"only lines of type meta are taken here");
-                }
-                Ok(Some(line)) => match line.address.or_else(|| sender.as_deref()) {
-                    Some(address) => {
-                        let line = Line { address: Some(address), ..line };
-                        parsed.push(Parsed { place, line, bytes, received });
-                    }
-                    None => outcome.reject(
-                        place,
-                        &"three columns, but the sender has no IP address here; put the address in front",
-                    ),
-                },
-                Ok(None) if origin == Origin::Replay => {
-                    received = received_line(bytes).unwrap_or(received);
-                }
-                Ok(None) => {}
-                Err(error) => outcome.reject(place, &error),
+    let mut push = Push {
+        ctx,
+        sender: &sender,
+        takes,
+        origin,
+        now,
+        received: now,
+        write_delay: settings::delay_in_force(flags.contains(ContextFlags::AOF)),
+        outcome: Outcome::default(),
+    };
+    for (index, payload) in payloads.iter().enumerate() {
+        push.take(index, payload);
+    }
+    if origin == Origin::Replay {
+        ctx.replicate_verbatim();
+    }
+    STATS.lines_accepted.add(push.outcome.accepted);
+    Ok(push.outcome.into_reply())
+}
+
+/// A command that brings lines.
+struct Push<'a> {
+    ctx: &'a Context,
+    sender: &'a Sender<'a>,
+    takes: Takes,
+    origin: Origin,
+    now: u32,
+    /// When the lines came: now, or as a replicated line says.
+    received: u32,
+    write_delay: u32,
+    outcome: Outcome,
+}
+
+/// A line that was understood.
+struct Known<'a> {
+    line: Line<'a>,
+    /// Its own, or the sender's.
+    address: &'a str,
+}
+
+impl<'a> Push<'a> {
+    fn take(&mut self, index: usize, payload: &'a RedisString) {
+        let before = self.outcome.accepted;
+        let mut lines = Payload::new(index, payload.as_slice());
+        let mut next = self.next_known(&mut lines);
+        while let Some(first) = next {
+            next = self.take_of_host(first, &mut lines);
+        }
+        if self.origin == Origin::Client && self.outcome.accepted > before {
+            match lines.into_canonical() {
+                None => self.replicate_whole(payload),
+                Some(lines) => self.replicate(&lines),
             }
         }
     }
-    if origin == Origin::Client {
-        check_bounds(ctx, &parsed)?;
-    }
-    apply(ctx, &parsed, origin, now, &mut outcome);
-    STATS.lines_accepted.add(outcome.accepted);
-    STATS.lines_rejected.add(outcome.rejected);
-    match origin {
-        Origin::Replay => ctx.replicate_verbatim(),
-        Origin::Client => replicate(ctx, &outcome.canonical, now),
-    }
-    Ok(outcome.into_reply())
-}
 
-/// Replicates accepted lines in commands of a bearable size.
-fn replicate(ctx: &Context, canonical: &[u8], now: u32) {
-    let mut rest = canonical;
-    while !rest.is_empty() {
-        let after = rest.get(REPLICATED_CHUNK..).unwrap_or_default();
-        let line_end = after.iter().position(|byte| *byte == b'\n');
-        let length = line_end.map_or(rest.len(), |end| REPLICATED_CHUNK + end + 1);
-        let (chunk, others) = rest.split_at(length.min(rest.len()));
-        let payload = [format!("{RECEIVED}{now}\n").as_bytes(), chunk].concat();
-        ctx.replicate("KURADO.PUSH", &[payload.as_slice()][..]);
-        rest = others;
+    /// The next line that says something and is understood.
+    fn next_known(&mut self, lines: &mut Payload<'a>) -> Option<Known<'a>> {
+        loop {
+            let bytes = lines.next_line()?;
+            let line = match self.origin {
+                Origin::Client => parse_line(bytes),
+                Origin::Replay => parse_canonical_line(bytes),
+            };
+            let rejection = match line {
+                Ok(None) if bytes.is_empty() => continue,
+                Ok(None) => {
+                    if self.origin == Origin::Replay {
+                        self.received = received_line(bytes).unwrap_or(self.received);
+                    }
+                    lines.leave_out();
+                    continue;
+                }
+                Ok(Some(line))
+                    if self.takes == Takes::Meta && !matches!(line.record, Record::Meta { .. }) =>
+                {
+                    Rejection::new("type", "only lines of type meta are taken here")
+                }
+                Ok(Some(line)) => match line.address.or_else(|| self.sender.address()) {
+                    Some(address) => return Some(Known { line, address }),
+                    None => Rejection::new(
+                        "address",
+                        "three columns, but the sender has no IP address here; put the address in \
+                         front",
+                    ),
+                },
+                Err(error) => Rejection::new(error.kind(), error.to_string()),
+            };
+            self.reject(lines, &rejection);
+        }
+    }
+
+    fn reject(&mut self, lines: &mut Payload<'a>, rejection: &Rejection) {
+        lines.leave_out();
+        self.outcome.reject(lines.place(), rejection);
+    }
+
+    /// Takes a line and those behind it that are of the same host; gives the first of another one.
+    fn take_of_host(&mut self, first: Known<'a>, lines: &mut Payload<'a>) -> Option<Known<'a>> {
+        let (ctx, address) = (self.ctx, first.address);
+        let name = key_name(ctx, address);
+        if self.origin == Origin::Client
+            && let Err(error) = permission::check_client(ctx, &name, Wish::Write)
+        {
+            let rejection = Rejection::new("permission", error.to_string());
+            return self.reject_of_host(address, lines, &rejection);
+        }
+        let before = self.outcome.accepted;
+        let taken = with_host_to_write(ctx, &name, |stored| {
+            let mut host = stored.change();
+            let next = self.apply_lines(&mut host, first, lines);
+            (next, host.pending_points() > 0)
+        });
+        let (next, waits) = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                let text = match error {
+                    RedisError::WrongType => {
+                        format!("key 'kurado:{{{address}}}' holds another type")
+                    }
+                    other => other.to_string(),
+                };
+                return self.reject_of_host(address, lines, &Rejection::new("key_in_use", text));
+            }
+        };
+        let _ = state::with(|state| {
+            // One that is due already is among the known.
+            let is_due = state.schedule.contains(address);
+            if !is_due && !state.hosts.contains(address) {
+                state.hosts.insert(address.into());
+            }
+            if waits && !is_due {
+                state.schedule.add(address, clock::monotonic(), self.write_delay);
+            }
+        });
+        if self.outcome.accepted > before {
+            ctx.notify_keyspace_event(NotifyEvent::MODULE, "kurado.push", &name);
+        }
+        next
+    }
+
+    /// Rejects the line that was read last, and those behind it that are of the same host.
+    fn reject_of_host(
+        &mut self,
+        address: &str,
+        lines: &mut Payload<'a>,
+        rejection: &Rejection,
+    ) -> Option<Known<'a>> {
+        loop {
+            self.reject(lines, rejection);
+            let next = self.next_known(lines)?;
+            if next.address != address {
+                return Some(next);
+            }
+        }
+    }
+
+    fn apply_lines(
+        &mut self,
+        host: &mut Host,
+        first: Known<'a>,
+        lines: &mut Payload<'a>,
+    ) -> Option<Known<'a>> {
+        let address = first.address;
+        let mut known = first;
+        loop {
+            match self.apply(host, &known.line) {
+                Ok(()) => {
+                    self.outcome.accepted += 1;
+                    match known.line.address {
+                        Some(_) => lines.accept_as_is(),
+                        None => lines.accept_as(&known.line, address),
+                    }
+                }
+                Err(rejection) => self.reject(lines, &rejection),
+            }
+            self.apply_expected(host, address, lines);
+            known = self.next_known(lines)?;
+            if known.address != address {
+                return Some(known);
+            }
+        }
+    }
+
+    /// Takes the lines that are as expected, up to the first that is not.
+    fn apply_expected(&mut self, host: &mut Host, address: &str, lines: &mut Payload<'a>) {
+        if self.takes == Takes::Meta {
+            return;
+        }
+        while let Some(expected) = host.expected() {
+            let beginning = Beginning {
+                address,
+                plugin: expected.plugin,
+                key: expected.key,
+                data_source_type: expected.data_source_type,
+            };
+            let Some((value, time, rest)) = parse_expected(lines.rest(), &beginning) else {
+                return;
+            };
+            lines.read_to(rest);
+            let taken = self.check_time(time).and_then(|()| {
+                let accepted = host.accept_expected(Point::new(time, value), self.received);
+                accepted.map_or(Ok(()), |accepted| self.check_accepted(accepted, time))
+            });
+            match taken {
+                Ok(()) => {
+                    self.outcome.accepted += 1;
+                    lines.accept_as_is();
+                }
+                Err(rejection) => self.reject(lines, &rejection),
+            }
+        }
+    }
+
+    fn apply(&self, host: &mut Host, line: &Line<'_>) -> Result<(), Rejection> {
+        let full = |full: Full| Rejection::new("full", full.to_string());
+        let (plugin, received) = (line.plugin, self.received);
+        match &line.record {
+            Record::Metric { key, data_source_type, value } => {
+                self.check_time(line.time)?;
+                let point = Point::new(line.time, *value);
+                let accepted = host.accept(plugin, key, *data_source_type, point, received);
+                self.check_accepted(accepted.map_err(full)?, line.time)
+            }
+            Record::Meta { key, value } => {
+                host.set_meta(plugin, key, value, received).map_err(full)
+            }
+            Record::Warning { key, text } => {
+                host.set_warning(plugin, key, text, received).map_err(full)
+            }
+        }
+    }
+
+    fn check_time(&self, time: u32) -> Result<(), Rejection> {
+        if self.origin == Origin::Client && time > self.now.saturating_add(MAX_FUTURE) {
+            let ahead = time - self.now;
+            return Err(Rejection::new(
+                "future",
+                format!("time {time} is {ahead} s in the future; at most {MAX_FUTURE} s are taken"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_accepted(&self, accepted: Accepted, time: u32) -> Result<(), Rejection> {
+        match accepted {
+            Accepted::TooOld(floor) if self.origin == Origin::Client => Err(Rejection::new(
+                "too_old",
+                format!("time {time} is not after {floor}, the last update of this series"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Replicates a payload as it came, without a copy of it.
+    fn replicate_whole(&self, payload: &RedisString) {
+        let received = format!("{RECEIVED}{}", self.now);
+        // SAFETY: "b" takes a pointer and a length, "s" a string of Redis; all outlive the call,
+        // which copies the first and counts a reference to the second.
+        unsafe {
+            if let Some(replicate) = raw::RedisModule_Replicate {
+                replicate(
+                    self.ctx.get_raw(),
+                    c"KURADO.PUSH".as_ptr(),
+                    c"bs".as_ptr(),
+                    received.as_ptr(),
+                    received.len(),
+                    payload.inner,
+                );
+            }
+        }
+    }
+
+    /// Replicates lines in commands of a bearable size.
+    fn replicate(&self, lines: &[u8]) {
+        let received = format!("{RECEIVED}{}", self.now);
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let after = rest.get(REPLICATED_CHUNK..).unwrap_or_default();
+            let line_end = memchr::memchr(b'\n', after);
+            let length = line_end.map_or(rest.len(), |end| REPLICATED_CHUNK + end + 1);
+            let (chunk, others) = rest.split_at(length.min(rest.len()));
+            self.ctx.replicate("KURADO.PUSH", &[received.as_bytes(), chunk][..]);
+            rest = others;
+        }
     }
 }
 
@@ -191,203 +361,4 @@ pub fn check_database(ctx: &Context) -> Result<(), RedisError> {
 fn received_line(bytes: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(bytes).ok()?;
     text.strip_prefix(RECEIVED)?.parse().ok()
-}
-
-/// The address of the client that sent the command, where it has one.
-fn sender_address(ctx: &Context) -> Option<String> {
-    // SAFETY: `ctx` is the context of the running command; `info` is a whole structure of the
-    // version that it says, and its address ends with NUL.
-    let (flags, text) = unsafe {
-        let mut info: raw::RedisModuleClientInfoV1 = std::mem::zeroed();
-        info.version = 1;
-        let id = raw::RedisModule_GetClientId?(ctx.get_raw());
-        let into = std::ptr::from_mut(&mut info).cast();
-        if raw::RedisModule_GetClientInfoById?(into, id) != raw::REDISMODULE_OK as i32 {
-            return None;
-        }
-        (info.flags, CStr::from_ptr(info.addr.as_ptr()).to_str().ok()?.to_owned())
-    };
-    if flags & u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_UNIXSOCKET) != 0 {
-        return Some("127.0.0.1".to_owned());
-    }
-    let text = text.strip_prefix("::ffff:").unwrap_or(&text);
-    line_protocol::address::is_valid(text).then(|| text.to_owned())
-}
-
-/// Refuses the whole push where a bound would be passed.
-fn check_bounds(ctx: &Context, parsed: &[Parsed<'_>]) -> Result<(), RedisError> {
-    let points = parsed.iter().filter(|p| matches!(p.line.record, Record::Metric { .. })).count();
-    let bytes = STATS.pending_points.get().saturating_add(points as u64) * POINT_SIZE as u64;
-    if bytes > settings::max_pending_bytes() {
-        return Err(over(
-            "pending points would take",
-            bytes,
-            "bytes",
-            "max-pending-bytes",
-            settings::max_pending_bytes(),
-        ));
-    }
-    // Counting what is new costs a look-up a line, so only where it could matter.
-    let room = settings::max_series().saturating_sub(STATS.series.get());
-    if points as u64 > room {
-        let new = new_series(ctx, parsed);
-        if new > room {
-            let series = STATS.series.get() + new;
-            return Err(over(
-                "there would be",
-                series,
-                "series",
-                "max-series",
-                settings::max_series(),
-            ));
-        }
-    }
-    let room = settings::max_hosts().saturating_sub(STATS.hosts.get());
-    if parsed.len() as u64 > room {
-        let new = new_hosts(ctx, parsed);
-        if new > room {
-            let hosts = STATS.hosts.get() + new;
-            return Err(over("there would be", hosts, "hosts", "max-hosts", settings::max_hosts()));
-        }
-    }
-    Ok(())
-}
-
-fn over(what: &str, count: u64, unit: &str, setting: &str, bound: u64) -> RedisError {
-    RedisError::String(format!(
-        "ERR no line was accepted: {what} {count} {unit}, and kurado.{setting} is {bound}"
-    ))
-}
-
-fn new_series(ctx: &Context, parsed: &[Parsed<'_>]) -> u64 {
-    let mut new = std::collections::HashSet::new();
-    for Parsed { line, .. } in parsed {
-        let (Record::Metric { key, .. }, Some(address)) = (&line.record, line.address) else {
-            continue;
-        };
-        let known = with_host(ctx, address, |stored| {
-            stored.is_some_and(|stored| stored.read(|host| host.has_series(line.plugin, key)))
-        });
-        if !known.unwrap_or(true) {
-            new.insert((address, line.plugin, key));
-        }
-    }
-    new.len() as u64
-}
-
-fn new_hosts(ctx: &Context, parsed: &[Parsed<'_>]) -> u64 {
-    let mut addresses: Vec<&str> = parsed.iter().filter_map(|p| p.line.address).collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    let known = |address: &&str| with_host(ctx, address, |stored| stored.is_some()).unwrap_or(true);
-    addresses.iter().filter(|address| !known(address)).count() as u64
-}
-
-/// Applies the lines, host by host as they come.
-fn apply(ctx: &Context, parsed: &[Parsed<'_>], origin: Origin, now: u32, outcome: &mut Outcome) {
-    let mut rest = parsed;
-    while let Some(first) = rest.first() {
-        let Some(address) = first.line.address else {
-            return;
-        };
-        let count = rest.iter().take_while(|p| p.line.address == Some(address)).count();
-        let (of_host, others) = rest.split_at(count);
-        rest = others;
-        if origin == Origin::Client
-            && let Err(error) = permission::check(ctx, address, Wish::Write)
-        {
-            of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &error));
-            continue;
-        }
-        let before = outcome.accepted;
-        let pending = with_host_to_write(ctx, address, |stored| {
-            let mut host = stored.change();
-            for parsed in of_host {
-                match apply_line(&mut host, parsed, origin, now) {
-                    Ok(()) => {
-                        outcome.accepted += 1;
-                        append_canonical(&mut outcome.canonical, parsed, address);
-                    }
-                    Err(reason) => outcome.reject(parsed.place, &reason),
-                }
-            }
-            host.pending_points()
-        });
-        match pending {
-            Ok(pending) => {
-                let _ = state::with(|state| {
-                    if !state.hosts.contains(address) {
-                        state.hosts.insert(address.into());
-                    }
-                    if pending > 0 {
-                        let delay = settings::write_delay(ctx);
-                        state.schedule.add(address, clock::monotonic(), delay);
-                    }
-                });
-            }
-            Err(error) => {
-                let reason = match error {
-                    RedisError::WrongType => {
-                        format!("key 'kurado:{{{address}}}' holds another type")
-                    }
-                    other => other.to_string(),
-                };
-                of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &reason));
-            }
-        }
-        if outcome.accepted > before {
-            let name = key_name(ctx, address);
-            ctx.notify_keyspace_event(NotifyEvent::MODULE, "kurado.push", &name);
-        }
-    }
-}
-
-fn apply_line(
-    host: &mut Host,
-    Parsed { line, received, .. }: &Parsed<'_>,
-    origin: Origin,
-    now: u32,
-) -> Result<(), String> {
-    let full = |full: rrd_store::host::Full| full.to_string();
-    match &line.record {
-        Record::Metric { key, data_source_type, value } => {
-            if origin == Origin::Client && line.time > now.saturating_add(MAX_FUTURE) {
-                return Err(format!(
-                    "time {} is {} s in the future; at most {MAX_FUTURE} s are taken",
-                    line.time,
-                    line.time - now
-                ));
-            }
-            let point = Point::new(line.time, *value);
-            let accepted =
-                host.accept(line.plugin, key, *data_source_type, point, *received).map_err(full)?;
-            match accepted {
-                Accepted::TooOld(floor) if origin == Origin::Client => Err(format!(
-                    "time {} is not after {floor}, the last update of this series",
-                    line.time
-                )),
-                _ => Ok(()),
-            }
-        }
-        Record::Meta { key, value } => {
-            host.set_meta(line.plugin, key, value, *received).map_err(full)
-        }
-        Record::Warning { key, text } => {
-            host.set_warning(line.plugin, key, text, *received).map_err(full)
-        }
-    }
-}
-
-/// Most lines are in their canonical form as they came.
-fn append_canonical(out: &mut Vec<u8>, parsed: &Parsed<'_>, address: &str) {
-    let whole_key =
-        !matches!(&parsed.line.record, Record::Metric { key: std::borrow::Cow::Owned(_), .. });
-    if whole_key && parsed.bytes.iter().filter(|byte| **byte == b'\t').count() == 3 {
-        out.extend_from_slice(parsed.bytes);
-        out.push(b'\n');
-    } else {
-        let mut text = String::new();
-        parsed.line.write_to(&mut text, address);
-        out.extend_from_slice(text.as_bytes());
-    }
 }

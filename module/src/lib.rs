@@ -1,15 +1,15 @@
 //! `libkurado.so`: the Redis module. Glue between Redis and `rrd-store`; see ARCHITECTURE.md.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::undocumented_unsafe_blocks
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 // The only public items are those that the macro makes for Redis.
 #![allow(missing_docs)]
 
+#[cfg(not(test))]
+mod allocator;
+mod bounds;
 mod clock;
 mod commands;
 mod docs;
@@ -19,7 +19,10 @@ mod guard;
 mod host_key;
 mod info;
 mod ingest;
+mod outcome;
+mod payload;
 mod permission;
+mod sender;
 mod settings;
 mod state;
 mod stats;
@@ -31,11 +34,10 @@ use commands::{fetch, flush as flush_command, host, hosts, meta, push, series};
 use guard::guarded;
 use host_key::HOST_TYPE;
 
-/// Redis's own allocator, so that its memory limits and figures hold for pending points too.
 #[cfg(not(test))]
-type Allocator = redis_module::alloc::RedisAlloc;
+use allocator::Allocator;
 #[cfg(not(test))]
-const ALLOCATOR: Allocator = redis_module::alloc::RedisAlloc;
+const ALLOCATOR: Allocator = Allocator;
 // Outside Redis its allocator is not there.
 #[cfg(test)]
 type Allocator = std::alloc::System;

@@ -22,17 +22,26 @@ pub enum Wish {
 /// Where this is no address, or an ACL rule denies the host's key.
 pub fn check(ctx: &Context, address: &str, wish: Wish) -> Result<(), RedisError> {
     let name = checked_key_name(ctx, address)?;
-    if may(ctx, &name, wish) {
+    // What was accepted once may not be refused now.
+    if ctx.get_flags().intersects(ContextFlags::LOADING | ContextFlags::REPLICATED) {
+        return Ok(());
+    }
+    check_client(ctx, &name, wish)
+}
+
+/// The same of a host's key for a command that is known to come from a client, neither from the AOF
+/// nor from a master.
+///
+/// # Errors
+/// Where an ACL rule denies the key.
+pub fn check_client(ctx: &Context, name: &RedisString, wish: Wish) -> Result<(), RedisError> {
+    if may(ctx, name, wish) {
         return Ok(());
     }
     Err(RedisError::String(format!("NOPERM this user has no permission for key '{name}'")))
 }
 
 fn may(ctx: &Context, name: &RedisString, wish: Wish) -> bool {
-    // What was accepted once may not be refused now.
-    if ctx.get_flags().intersects(ContextFlags::LOADING | ContextFlags::REPLICATED) {
-        return true;
-    }
     let wish = match wish {
         Wish::Read => raw::REDISMODULE_CMD_KEY_ACCESS,
         Wish::Write => raw::REDISMODULE_CMD_KEY_UPDATE,

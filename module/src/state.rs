@@ -42,6 +42,15 @@ pub struct State {
     pub failure_logged: Option<u32>,
 }
 
+impl State {
+    /// The key of a host is gone.
+    pub fn forget(&mut self, address: &Arc<str>) {
+        self.hosts.remove(address);
+        // One that is due is taken for known.
+        self.schedule.remove(address);
+    }
+}
+
 thread_local! {
     static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
 }

@@ -1,6 +1,7 @@
 //! Counters for INFO. Atomics only: INFO is also asked in crash reports, and hosts may be freed
 //! by a background thread of Redis.
 
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rrd_store::file::FailureKind;
@@ -45,13 +46,35 @@ impl Gauge {
     }
 }
 
+/// Why lines are rejected, as INFO names it.
+pub const REASONS: [&CStr; 15] = [
+    c"rejected_length",
+    c"rejected_utf8",
+    c"rejected_columns",
+    c"rejected_address",
+    c"rejected_name",
+    c"rejected_plugin",
+    c"rejected_type",
+    c"rejected_key",
+    c"rejected_value",
+    c"rejected_time",
+    c"rejected_future",
+    c"rejected_too_old",
+    c"rejected_full",
+    c"rejected_permission",
+    c"rejected_key_in_use",
+];
+
 /// All counters of the module.
 pub struct Stats {
     pub lines_accepted: Counter,
     pub lines_rejected: Counter,
+    /// By [`REASONS`].
+    pub rejected: [Counter; REASONS.len()],
     pub hosts: Gauge,
     pub series: Gauge,
     pub pending_points: Gauge,
+    pub pending_bytes: Gauge,
     pub batches_in_flight: Gauge,
     pub points_written: Counter,
     pub points_skipped: Counter,
@@ -72,9 +95,11 @@ pub struct Stats {
 pub static STATS: Stats = Stats {
     lines_accepted: Counter::new(),
     lines_rejected: Counter::new(),
+    rejected: [const { Counter::new() }; REASONS.len()],
     hosts: Gauge::new(),
     series: Gauge::new(),
     pending_points: Gauge::new(),
+    pending_bytes: Gauge::new(),
     batches_in_flight: Gauge::new(),
     points_written: Counter::new(),
     points_skipped: Counter::new(),
@@ -92,6 +117,17 @@ pub static STATS: Stats = Stats {
 };
 
 impl Stats {
+    /// Counts a rejected line; `kind` is one of [`REASONS`] without `rejected_`.
+    pub fn count_rejected(&self, kind: &str) {
+        self.lines_rejected.add(1);
+        let is_it =
+            |reason: &&CStr| reason.to_bytes().strip_prefix(b"rejected_") == Some(kind.as_bytes());
+        let at = REASONS.iter().position(is_it);
+        if let Some(counter) = at.and_then(|at| self.rejected.get(at)) {
+            counter.add(1);
+        }
+    }
+
     /// Counts a failed write by its kind.
     pub fn count_failure(&self, kind: FailureKind) {
         let counter = match kind {

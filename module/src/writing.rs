@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use redis_module::{Context, ContextFlags};
 use rrd_store::file::{FileError, Written};
+use rrd_store::point::Point;
 use rrd_store::writers::{Done, Job, Priority, Target};
 
 use crate::guard::caught;
@@ -52,7 +53,7 @@ pub fn submit(
     });
     let Ok(Some((due, generation, next_retry))) = taken else {
         // Its key is gone.
-        state.hosts.remove(address);
+        state.forget(address);
         return;
     };
     if let Some(when) = next_retry {
@@ -123,7 +124,7 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
             }
         }
         let series = host.plugin(&target.plugin).and_then(|plugin| plugin.get(&target.key));
-        let next = series.and_then(|s| s.pending().first().map(|point| point.time()));
+        let next = series.and_then(|s| s.pending().next().map(Point::time));
         Some((host.pending_points(), host.next_retry_of(&target.plugin, &target.key, now), next))
     });
     let (pending, retry, next) = left.ok().flatten().unwrap_or_default();

@@ -9,19 +9,23 @@ fn past_the_bound_of_pending_bytes_no_line_is_accepted_until_there_is_room() {
     let payload = |host: u32| -> String {
         (0..2000).map(|n| format!("10.0.0.{host}\tbase.metrics.k{n}\t1\t1404873350\n")).collect()
     };
-    assert_eq!(server.push(&payload(1)).accepted, 2000);
-    assert_eq!(server.push(&payload(2)).accepted, 2000);
-    let error = server.try_push(&payload(3)).unwrap_err();
+    for host in 1..=3 {
+        assert_eq!(server.push(&payload(host)).accepted, 2000);
+    }
+    let error = server.try_push(&payload(4)).unwrap_err();
+    // Seven bytes a point so far, and fourteen at most for each that comes.
     assert!(
         error.contains(
-            "no line was accepted: pending points would take 96000 bytes, and \
+            "no line was accepted: pending points could take 70000 bytes, and \
              kurado.max-pending-bytes is 65536"
         ),
         "{error}"
     );
-    assert_eq!(server.info("hosts"), 2);
-    assert_eq!(server.flush(), 4000);
-    assert_eq!(server.push(&payload(3)).accepted, 2000);
+    assert_eq!(server.info("hosts"), 3);
+    assert_eq!(server.info("pending_bytes"), 42_000);
+    assert_eq!(server.flush(), 6000);
+    assert_eq!(server.info("pending_bytes"), 0);
+    assert_eq!(server.push(&payload(4)).accepted, 2000);
 }
 
 #[test]
