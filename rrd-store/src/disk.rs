@@ -1,6 +1,11 @@
 //! An RRD file that is open: locked as librrd locks it, read and written at places, never mapped.
 //! So a file that somebody cuts meanwhile is an error and no signal.
+//!
+//! Most files are not in the page cache when their time comes. Writing a few bytes to a page that
+//! is not there reads it first, one page after the other; so where the header was not there, all
+//! pages are asked for at once.
 
+use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -12,7 +17,8 @@ use std::time::Duration;
 use crate::header::{Header, HeaderError};
 
 /// A header of at most 19 archives comes with the first read.
-const FIRST_READ: u64 = 4096;
+const FIRST_READ: u64 = PAGE;
+const PAGE: u64 = 4096;
 /// Readers of other processes keep a lock for a moment only.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
@@ -32,6 +38,14 @@ pub(crate) enum Access {
 pub(crate) struct RrdFile {
     file: File,
     length: u64,
+    cached: Cached,
+}
+
+/// Where a file's header was found, and so where its other pages are likely to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cached {
+    InMemory,
+    OnDisk,
 }
 
 impl RrdFile {
@@ -52,14 +66,19 @@ impl RrdFile {
             return Err(HeaderError::NotRrd);
         }
         lock(&file, access)?;
-        Ok(Self { file, length: metadata.len() })
+        Ok(Self { file, length: metadata.len(), cached: Cached::InMemory })
     }
 
     /// Reads and checks the header.
-    pub(crate) fn header(&self) -> Result<Header, HeaderError> {
+    pub(crate) fn header(&mut self) -> Result<Header, HeaderError> {
         let first = usize::try_from(self.length.min(FIRST_READ)).unwrap_or_default();
         let mut bytes = vec![0; first];
-        self.read(&mut bytes, 0)?;
+        if !self.read_from_memory(&mut bytes) {
+            self.cached = Cached::OnDisk;
+            // Nothing that lies behind the header is wanted with it.
+            self.advise(0, 0, libc::POSIX_FADV_RANDOM);
+            self.read(&mut bytes, 0)?;
+        }
         let length = Header::length_of(&bytes, self.length)?;
         bytes.resize(length, 0);
         if let Some(rest) = bytes.get_mut(first..).filter(|rest| !rest.is_empty()) {
@@ -76,8 +95,41 @@ impl RrdFile {
         })
     }
 
+    /// Fills a buffer with the file's first bytes where that waits for no disk. Whether it did.
+    fn read_from_memory(&self, buffer: &mut [u8]) -> bool {
+        let wish = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: the descriptor is open, and the call writes to `buffer` alone, no more than it
+        // holds.
+        let got = unsafe { libc::preadv2(self.file.as_raw_fd(), &wish, 1, 0, libc::RWF_NOWAIT) };
+        usize::try_from(got) == Ok(buffer.len())
+    }
+
+    /// Starts to read the pages of which the new rows are a part.
+    fn read_ahead(&self, header: &Header) {
+        let mut last_page = None;
+        let Ok(()) = header.new_rows(|at, bytes| {
+            for edge in [at, at + bytes.len() as u64 - 1] {
+                let page = edge - edge % PAGE;
+                if last_page.replace(page) != Some(page) {
+                    self.advise(page, PAGE, libc::POSIX_FADV_WILLNEED);
+                }
+            }
+            Ok::<(), Infallible>(())
+        });
+    }
+
+    /// Tells the kernel what will be read; it may not listen.
+    fn advise(&self, at: u64, length: u64, advice: libc::c_int) {
+        let place = |number| libc::off_t::try_from(number).unwrap_or_default();
+        // SAFETY: takes numbers alone.
+        unsafe { libc::posix_fadvise(self.file.as_raw_fd(), place(at), place(length), advice) };
+    }
+
     /// Writes what points have changed ([`Header::write_out`]).
     pub(crate) fn write(&self, header: &mut Header) -> Result<(), HeaderError> {
+        if self.cached == Cached::OnDisk {
+            self.read_ahead(header);
+        }
         let size = header.file_size();
         let rows_begin = header.length();
         header.write_out(|at, bytes| {

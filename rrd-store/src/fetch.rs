@@ -50,7 +50,7 @@ impl Header {
 }
 
 /// The rows of a range; those outside of the archive are unknown.
-pub(crate) fn rows_of(file: &RrdFile, range: &Range) -> Result<Vec<Row>, HeaderError> {
+pub(crate) fn rows_of(file: &mut RrdFile, range: &Range) -> Result<Vec<Row>, HeaderError> {
     let header = file.header()?;
     let Some(archive) = header.archive_for(range) else {
         let name = range.consolidation.rrd_name();

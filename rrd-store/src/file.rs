@@ -103,7 +103,7 @@ pub fn write(
     points: &[Point],
 ) -> Result<Written, FileError> {
     let failed = |error| FileError::header(path, &error);
-    let file = match RrdFile::open(path, Access::Update) {
+    let mut file = match RrdFile::open(path, Access::Update) {
         Ok(file) => file,
         Err(HeaderError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
             return create(path, layout, data_source_type, points);
@@ -190,6 +190,6 @@ pub type Row = (u32, Option<f64>);
 /// Where the file can't be read, or has no archive of that consolidation.
 pub fn fetch(path: &Path, range: Range) -> Result<Vec<Row>, FileError> {
     RrdFile::open(path, Access::Read)
-        .and_then(|file| fetch::rows_of(&file, &range))
+        .and_then(|mut file| fetch::rows_of(&mut file, &range))
         .map_err(|error| FileError::header(path, &error))
 }

@@ -200,14 +200,17 @@ impl Header {
         &mut self,
         mut write: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.write_rows(&mut write)?;
+        self.new_rows(&mut write)?;
         let (at, live) = self.encode_live();
         write(at, live)
     }
 
-    /// The rows of one archive go together where they lie together, the archives in their order.
-    /// A row that a later one replaces is left out.
-    fn write_rows<E>(&self, write: &mut impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+    /// [`Header::write_out`]'s part before the state. The rows of one archive go together where
+    /// they lie together, the archives in their order. A row that a later one replaces is left out.
+    pub(crate) fn new_rows<E>(
+        &self,
+        mut write: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut bytes = Vec::new();
         for archive in &self.archives {
             let count = archive.new_row_count();

@@ -203,7 +203,7 @@ fn what_a_killed_creation_left_is_replaced_and_goes() {
     fs::create_dir(directory.path().join("base")).unwrap();
     fs::write(&unfinished, "half a file".repeat(100_000)).unwrap();
     assert!(write(&path, &points(3)).unwrap().created);
-    assert_eq!(names(&directory.path().join("base")), [path.clone()]);
+    assert_eq!(names(&directory.path().join("base")), std::slice::from_ref(&path));
     assert_eq!(fs::metadata(&path).unwrap().len(), small().file_size());
 }
 
@@ -214,7 +214,7 @@ fn a_file_that_can_not_be_made_leaves_nothing_behind() {
     fs::write(&plugin, "in the way").unwrap();
     let error = write(&plugin.join("k.gauge.rrd"), &points(3)).unwrap_err();
     assert!(error.to_string().contains("k.gauge.rrd: can't read: Not a directory"), "{error}");
-    assert_eq!(names(directory.path()), [plugin.clone()]);
+    assert_eq!(names(directory.path()), std::slice::from_ref(&plugin));
     fs::remove_file(&plugin).unwrap();
 
     let deaf = Layout { heartbeat: 0, ..small() };
