@@ -87,3 +87,36 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_somebody_else_made_meanwhile_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k.gauge.rrd");
+        fs::write(&path, "precious").unwrap();
+        let error = write_new(&path, b"new").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn directories_are_made_where_they_lack() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("10.0.0.1/base/k.gauge.rrd");
+        write_new(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn archives_begin_at_rows_of_their_own() {
+        let rows: Vec<u32> = (0..8).map(|n| first_row(Path::new("a"))(n, 2880)).collect();
+        let other: Vec<u32> = (0..8).map(|n| first_row(Path::new("b"))(n, 2880)).collect();
+        assert!(rows.iter().chain(&other).all(|row| *row < 2880));
+        assert!(rows != other && rows.iter().any(|row| *row != rows[0]));
+        assert_eq!(rows, (0..8).map(|n| first_row(Path::new("a"))(n, 2880)).collect::<Vec<_>>());
+    }
+}

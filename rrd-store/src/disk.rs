@@ -205,3 +205,64 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         _ => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::create;
+    use crate::layout::Layout;
+    use crate::point::Point;
+    use line_protocol::{DataSourceType, Value};
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    fn made(directory: &Path) -> PathBuf {
+        let path = directory.join("file");
+        let layout = Layout::default();
+        let header = Header::new(&layout, DataSourceType::Gauge, 1_000_000_000, |_, _| 0).unwrap();
+        fs::write(&path, create::image(header)).unwrap();
+        path
+    }
+
+    #[test]
+    fn rrdtool_does_not_touch_a_file_while_it_is_updated() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = made(directory.path());
+        let update = || {
+            let output =
+                Command::new("rrdtool").arg("update").arg(&path).arg("1000000060:1").output();
+            let output = output.expect("rrdtool is installed");
+            (output.status.success(), String::from_utf8(output.stderr).unwrap())
+        };
+        let file = RrdFile::open(&path, Access::Update).unwrap();
+        let (updated, error) = update();
+        assert!(!updated && error.contains("could not lock RRD"), "{error}");
+        drop(file);
+        assert!(update().0);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_since_it_was_opened_is_not_made_to_look_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = made(directory.path());
+        let whole = fs::read(&path).unwrap();
+        // A day's points, and a gap that replaces every row, the file's last one too.
+        for last in [1_000_086_400, 1_200_000_000] {
+            for length in [0, 1000, 2872, 3000, 100_000, 190_551] {
+                fs::write(&path, &whole).unwrap();
+                let mut file = RrdFile::open(&path, Access::Update).unwrap();
+                let mut header = file.header().unwrap();
+                for time in [last - 60, last] {
+                    header.apply(Point::new(time, Value::Float(1.0))).unwrap();
+                }
+                OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
+                let error = file.write(&mut header).unwrap_err();
+                assert!(matches!(error, HeaderError::Truncated { .. }), "{length}: {error}");
+                drop(file);
+                // It says so again the next time.
+                let again = RrdFile::open(&path, Access::Update).unwrap().header();
+                assert!(again.is_err(), "{length}");
+            }
+        }
+    }
+}
