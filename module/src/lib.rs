@@ -23,11 +23,12 @@ mod permission;
 mod settings;
 mod state;
 mod stats;
+mod subcommands;
 mod writing;
 
 use redis_module::{Context, ModuleOptions, RedisString, Status, redis_module};
 
-use commands::{fetch, flush as flush_command, host, hosts, meta, push, series};
+use commands::{fetch, flush as flush_command, host, hosts, push, series};
 use guard::guarded;
 use host_key::HOST_TYPE;
 
@@ -53,7 +54,6 @@ redis_module! {
     deinit: deinit,
     commands: [
         ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, ""],
-        ["kurado.meta", |c: &_, a| guarded(c, a, meta::run), "write deny-oom", 0, 0, 0, ""],
         ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, ""],
         ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, ""],
         ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, ""],
@@ -84,6 +84,7 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     // A faulty snapshot then costs its RESTORE or its sync, and not the server.
     ctx.set_module_options(ModuleOptions::HANDLE_IO_ERRORS);
     settings::register(ctx)?;
+    subcommands::register(ctx)?;
     docs::register(ctx)?;
     info::register(ctx)?;
     let data = settings::open_data_dir()?;

@@ -4,7 +4,7 @@ use std::fs;
 
 use redis::Value;
 
-use crate::server::{Server, pairs};
+use crate::server::Server;
 use test_redis::{Running, built, command, eventually, free_port, load_module, log_of};
 
 /// Starts a server that must not come up, and gives its log.
@@ -40,19 +40,6 @@ fn the_data_directory_is_where_the_setting_says() {
     server.push_point("10.0.0.1", "load", 1, 1_404_873_350);
     server.flush();
     assert!(path.join("10.0.0.1/base/load.gauge.rrd").exists());
-}
-
-#[test]
-fn each_command_has_its_docs() {
-    let server = Server::start(&[]);
-    for command in ["PUSH", "META", "HOST", "HOSTS", "SERIES", "FETCH", "FLUSH"] {
-        let docs: Value = server.run(&format!("COMMAND DOCS KURADO.{command}"));
-        let (name, doc) = pairs(&docs).remove(0);
-        assert_eq!(name, format!("kurado.{}", command.to_lowercase()));
-        assert!(pairs(&doc).iter().any(|(key, _)| key == "summary"), "{doc:?}");
-        let too_few = server.try_run::<Value>("KURADO.PUSH").unwrap_err();
-        assert!(too_few.contains("wrong number of arguments"), "{too_few}");
-    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod commands;
+mod declared;
 mod durability;
 mod hostile;
 mod loading;
