@@ -2,7 +2,7 @@
 //! a module.
 //!
 //! Hosts stand inside payloads, or are named by address, which is not the key's name: so no command
-//! declares key positions.
+//! declares key positions, but for the queue's.
 
 use std::ffi::{CStr, c_int};
 
@@ -35,6 +35,8 @@ struct Argument {
 
 enum Kind {
     Text,
+    /// The first key of the command.
+    Key,
     Integer,
     UnixTime,
     Pattern,
@@ -76,7 +78,7 @@ const PLUGIN: Argument = Argument::text(c"plugin");
 const KEY: Argument = Argument::text(c"key");
 const PAYLOADS: Argument = Argument::text(c"payload").multiple();
 
-const DOCS: [Doc; 10] = [
+const DOCS: [Doc; 11] = [
     Doc {
         name: c"kurado.push",
         summary: c"Accepts agents' lines: [address TAB] plugin.type.key TAB value TAB unixtime.",
@@ -119,6 +121,14 @@ const DOCS: [Doc; 10] = [
         arity: -4,
         effect: Effect::Writes,
         arguments: &[ADDRESS, PLUGIN, KEY.optional()],
+    },
+    Doc {
+        name: c"kurado.queue",
+        summary: c"Accepts lines of agents that send RPUSH kurado-update, which becomes this.",
+        complexity: c"O(N) where N is the number of lines",
+        arity: -3,
+        effect: Effect::Writes,
+        arguments: &[Argument::new(c"key", Kind::Key), PAYLOADS],
     },
     Doc {
         name: c"kurado.host",
@@ -224,10 +234,32 @@ fn describe(command: *mut raw::RedisModuleCommand, doc: &Doc) -> bool {
     info.since = c"0.1.0".as_ptr();
     info.arity = doc.arity;
     info.args = told(doc.arguments, &mut kept);
+    let mut key_specs = first_key_written();
+    if doc.arguments.iter().any(|argument| matches!(argument.kind, Kind::Key)) {
+        info.key_specs = key_specs.as_mut_ptr();
+    }
     // SAFETY: the command is one of this module that is being loaded, the texts end with NUL, and
     // Redis copies `info` with all that it points to, which `kept` keeps till then.
     let done = unsafe { raw::RedisModule_SetCommandInfo.map(|set| set(command, &info)) };
     done == Some(raw::REDISMODULE_OK as c_int)
+}
+
+/// That the first argument is a key which is added to, ended by a specification of zeroes. What the
+/// declaration of a command says alone would need the right to read it too.
+fn first_key_written() -> [raw::RedisModuleCommandKeySpec; 2] {
+    // SAFETY: a structure of numbers, and pointers for which all zeroes means "not given".
+    let mut specs: [raw::RedisModuleCommandKeySpec; 2] = unsafe { std::mem::zeroed() };
+    let [spec, _] = &mut specs;
+    spec.flags = u64::from(raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT);
+    spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    spec.bs.index.pos = 1;
+    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    spec.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
+        lastkey: 0,
+        keystep: 1,
+        limit: 0,
+    };
+    specs
 }
 
 /// The arguments as Redis takes them, ended by one of zeroes; `kept` owns them.
@@ -245,9 +277,10 @@ fn told(
         told_one.name = argument.name.as_ptr();
         told_one.token = argument.token.map_or(std::ptr::null(), CStr::as_ptr);
         told_one.flags = c_int::try_from(argument.flags).unwrap_or(0);
-        told_one.key_spec_index = -1;
+        told_one.key_spec_index = if matches!(argument.kind, Kind::Key) { 0 } else { -1 };
         let (kind, inner): (_, &[Argument]) = match argument.kind {
             Kind::Text => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING, &[]),
+            Kind::Key => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY, &[]),
             Kind::Integer => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER, &[]),
             Kind::UnixTime => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME, &[]),
             Kind::Pattern => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PATTERN, &[]),

@@ -20,6 +20,7 @@ mod host_key;
 mod info;
 mod ingest;
 mod permission;
+mod queue;
 mod settings;
 mod state;
 mod stats;
@@ -28,7 +29,7 @@ mod writing;
 
 use redis_module::{Context, ModuleOptions, RedisString, Status, redis_module};
 
-use commands::{fetch, flush as flush_command, host, hosts, push, series};
+use commands::{fetch, flush as flush_command, host, hosts, push, queue as queue_command, series};
 use guard::guarded;
 use host_key::HOST_TYPE;
 
@@ -43,7 +44,7 @@ type Allocator = std::alloc::System;
 #[cfg(test)]
 const ALLOCATOR: Allocator = std::alloc::System;
 
-// Keys stand inside payloads, so no command declares a key position. Writes refuse past
+// Keys stand inside payloads, so but for the queue no command declares a key position. Writes refuse past
 // `maxmemory`; waiting commands are no writes, since they change nothing that is replicated.
 redis_module! {
     name: "kurado",
@@ -54,6 +55,7 @@ redis_module! {
     deinit: deinit,
     commands: [
         ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, ""],
+        ["kurado.queue", |c: &_, a| guarded(c, a, queue_command::run), "write deny-oom", 1, 1, 1, ""],
         ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, ""],
         ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, ""],
         ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, ""],
@@ -91,6 +93,7 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     info::set_data_dir(data.path());
     events::find_calls(ctx)?;
     state::start(data, settings::writer_threads())?;
+    queue::register(ctx).inspect_err(|_| state::stop(ctx))?;
     // Redis 7.0 goes on telling a module of events whose load has failed, so this comes last.
     events::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
     events::start_ticking(ctx);

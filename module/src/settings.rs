@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use redis_module::configuration::{
-    ConfigurationContext, ConfigurationFlags as Flags, register_i64_configuration,
-    register_string_configuration,
+    ConfigurationContext, ConfigurationFlags as Flags, register_bool_configuration,
+    register_i64_configuration, register_string_configuration,
 };
 use redis_module::{Context, ContextFlags, raw};
 use rrd_store::data_dir::DataDir;
@@ -22,6 +22,7 @@ static WRITE_DELAY: AtomicI64 = AtomicI64::new(300);
 static MAX_PENDING_BYTES: AtomicI64 = AtomicI64::new(1 << 30);
 static MAX_SERIES: AtomicI64 = AtomicI64::new(5_000_000);
 static MAX_HOSTS: AtomicI64 = AtomicI64::new(100_000);
+static QUEUE_COMPAT: AtomicBool = AtomicBool::new(true);
 
 /// Registers the settings and reads what the configuration says of them.
 ///
@@ -41,6 +42,7 @@ pub fn register(ctx: &Context) -> Result<(), String> {
     number("max-pending-bytes", &MAX_PENDING_BYTES, 1 << 16, 1 << 46, Flags::MEMORY);
     number("max-series", &MAX_SERIES, 1, most, Flags::DEFAULT);
     number("max-hosts", &MAX_HOSTS, 1, most, Flags::DEFAULT);
+    register_bool_configuration(ctx, "queue-compat", &QUEUE_COMPAT, true, Flags::DEFAULT, None);
     // SAFETY: `ctx` is the module's own context, valid during load.
     let loaded = unsafe { raw::RedisModule_LoadConfigs.map(|load| load(ctx.get_raw())) };
     if loaded != Some(raw::REDISMODULE_OK as i32) {
@@ -103,6 +105,11 @@ pub fn max_series() -> u64 {
 /// Most hosts.
 pub fn max_hosts() -> u64 {
     positive(&MAX_HOSTS)
+}
+
+/// Whether an RPUSH to the queue of the earlier system is a push.
+pub fn queue_compat() -> bool {
+    QUEUE_COMPAT.load(Ordering::Relaxed)
 }
 
 /// Says at load how safe points in memory are.

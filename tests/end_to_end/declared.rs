@@ -7,12 +7,13 @@ use crate::sample;
 use crate::server::{Server, field, pairs, text};
 
 /// Each command with its arity and what it does.
-const COMMANDS: [(&str, i64, &str); 10] = [
+const COMMANDS: [(&str, i64, &str); 11] = [
     ("kurado.push", -2, "write denyoom"),
     ("kurado.meta", -2, ""),
     ("kurado.meta|set", -3, "write denyoom"),
     ("kurado.meta|get", -3, "readonly"),
     ("kurado.meta|del", -4, "write"),
+    ("kurado.queue", -3, "write denyoom"),
     ("kurado.host", 2, "readonly"),
     ("kurado.hosts", -1, "readonly"),
     ("kurado.series", -2, "readonly"),
@@ -21,7 +22,7 @@ const COMMANDS: [(&str, i64, &str); 10] = [
 ];
 
 #[test]
-fn each_command_tells_its_arity_flags_and_that_it_has_no_key_positions() {
+fn each_command_tells_its_arity_and_flags_and_none_but_the_queue_has_a_key() {
     let server = Server::start(&[]);
     for (name, arity, flags) in COMMANDS {
         let info: Vec<Value> = server.run(&format!("COMMAND INFO {name}"));
@@ -33,7 +34,7 @@ fn each_command_tells_its_arity_flags_and_that_it_has_no_key_positions() {
             let expected = flags.split(' ').any(|expected| expected == flag);
             assert_eq!(told.iter().any(|told| told == flag), expected, "{name}: {told:?}");
         }
-        assert_eq!(info[3], Value::Int(0), "{name}");
+        assert_eq!(info[3], Value::Int(i64::from(name == "kurado.queue")), "{name}");
     }
 }
 
@@ -141,8 +142,11 @@ fn a_user_that_may_only_push_can_do_nothing_else() {
     // The container of subcommands does nothing by itself.
     let others =
         COMMANDS.iter().filter(|(name, ..)| !["kurado.push", "kurado.meta"].contains(name));
-    for (name, _, _) in others {
-        let words = format!("{} 10.0.0.1 base a AVERAGE -60 now", name.replace('|', " "));
+    for (name, arity, _) in others {
+        let mut words = name.replace('|', " ");
+        while (words.split(' ').count() as u64) < arity.unsigned_abs() {
+            words.push_str(" 10.0.0.1");
+        }
         let error = run(&words).unwrap_err();
         assert!(error.contains("no permissions to run"), "{words}: {error}");
     }

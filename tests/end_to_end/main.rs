@@ -7,6 +7,7 @@ mod declared;
 mod durability;
 mod hostile;
 mod loading;
+mod queue;
 mod replication;
 mod rrdtool;
 mod sample;

@@ -6,6 +6,7 @@ pub mod host;
 pub mod hosts;
 pub mod meta;
 pub mod push;
+pub mod queue;
 pub mod series;
 
 use std::collections::BTreeMap;
