@@ -78,7 +78,7 @@ const PLUGIN: Argument = Argument::text(c"plugin");
 const KEY: Argument = Argument::text(c"key");
 const PAYLOADS: Argument = Argument::text(c"payload").multiple();
 
-const DOCS: [Doc; 11] = [
+const DOCS: [Doc; 12] = [
     Doc {
         name: c"kurado.push",
         summary: c"Accepts agents' lines: [address TAB] plugin.type.key TAB value TAB unixtime.",
@@ -129,6 +129,17 @@ const DOCS: [Doc; 11] = [
         arity: -3,
         effect: Effect::Writes,
         arguments: &[Argument::new(c"key", Kind::Key), PAYLOADS],
+    },
+    Doc {
+        name: c"kurado.del",
+        summary: c"Forgets a host, a plugin or a series, and deletes its files.",
+        complexity: c"O(N) where N is the number of series, whose files other threads delete",
+        arity: -2,
+        effect: Effect::Writes,
+        arguments: &[
+            ADDRESS,
+            Argument::new(c"of", Kind::Block(&[PLUGIN, KEY.optional()])).optional(),
+        ],
     },
     Doc {
         name: c"kurado.host",

@@ -1,4 +1,5 @@
-//! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH).
+//! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH); for files to
+//! be gone (DEL).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,9 +7,11 @@ use std::sync::Arc;
 use redis_module::{
     BlockedClient, Context, ContextFlags, RedisError, RedisResult, RedisValue, ThreadSafeContext,
 };
+use rrd_store::deletion::Deleted;
 use rrd_store::file::{FailureKind, FileError, Range, Row, Written};
 use rrd_store::writers::{Job, Priority, Target};
 
+use crate::deletion;
 use crate::host_key::with_host;
 use crate::state::State;
 use crate::stats::STATS;
@@ -22,6 +25,8 @@ pub struct Waiting {
     /// By series: who waits for it, and for its points up to which time.
     by_series: HashMap<Target, Vec<(u64, u32)>>,
     fetches: HashMap<u64, (BlockedClient, Target)>,
+    /// With how many series memory knew.
+    deletions: HashMap<u64, (BlockedClient, usize)>,
 }
 
 struct Flush {
@@ -111,8 +116,7 @@ pub fn start(
     for address in addresses {
         writing::submit(state, ctx, address, Priority::Urgent, &wanted);
     }
-    let id = state.waiting.next_id;
-    state.waiting.next_id += 1;
+    let id = state.waiting.next_id();
     let flush = Flush {
         client: ctx.block_client(),
         then,
@@ -135,7 +139,21 @@ pub fn start(
 
 impl Waiting {
     fn count(&self) -> i64 {
-        i64::try_from(self.flushes.len() + self.fetches.len()).unwrap_or(i64::MAX)
+        let count = self.flushes.len() + self.fetches.len() + self.deletions.len();
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+
+    /// A number that no other client that waits has.
+    pub fn next_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// A client waits for files to be gone, of so many series that memory knew.
+    pub fn add_deletion(&mut self, token: u64, client: BlockedClient, known: usize) {
+        self.deletions.insert(token, (client, known));
+        STATS.flushes_waiting.set(self.count());
     }
 }
 
@@ -202,8 +220,7 @@ fn finish(state: &mut State, flush: Flush) {
 
 /// Reads rows for a client that waits.
 fn fetch(state: &mut State, client: BlockedClient, target: Target, range: Range) {
-    let token = state.waiting.next_id;
-    state.waiting.next_id += 1;
+    let token = state.waiting.next_id();
     state.waiting.fetches.insert(token, (client, target.clone()));
     state.writers.submit(Job::Fetch { token, target, range }, Priority::Urgent);
 }
@@ -228,6 +245,17 @@ pub fn fetched(state: &mut State, token: u64, result: Result<Vec<Row>, FileError
         RedisValue::Array(vec![RedisValue::Integer(i64::from(time)), value])
     };
     reply(client, Ok(RedisValue::Array(rows.into_iter().map(row).collect())));
+}
+
+/// Files are gone, or not. Nobody may wait for it: then an error is logged.
+pub fn deleted(state: &mut State, ctx: &Context, token: u64, deleted: Deleted) {
+    if let Some((client, known)) = state.waiting.deletions.remove(&token) {
+        STATS.flushes_waiting.set(state.waiting.count());
+        return reply(client, deletion::outcome(known, deleted));
+    }
+    if let Err(error) = deletion::outcome(0, deleted) {
+        ctx.log_warning(&error.to_string());
+    }
 }
 
 fn reply(client: BlockedClient, result: RedisResult) {

@@ -12,6 +12,7 @@
 
 mod clock;
 mod commands;
+mod deletion;
 mod docs;
 mod events;
 mod flush;
@@ -29,7 +30,9 @@ mod writing;
 
 use redis_module::{Context, ModuleOptions, RedisString, Status, redis_module};
 
-use commands::{fetch, flush as flush_command, host, hosts, push, queue as queue_command, series};
+use commands::{
+    del, fetch, flush as flush_command, host, hosts, push, queue as queue_command, series,
+};
 use guard::guarded;
 use host_key::HOST_TYPE;
 
@@ -56,6 +59,7 @@ redis_module! {
     commands: [
         ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, ""],
         ["kurado.queue", |c: &_, a| guarded(c, a, queue_command::run), "write deny-oom", 1, 1, 1, ""],
+        ["kurado.del", |c: &_, a| guarded(c, a, del::run), "write", 0, 0, 0, ""],
         ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, ""],
         ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, ""],
         ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, ""],

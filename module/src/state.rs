@@ -4,14 +4,14 @@
 //! forked child finds no lock in it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
 use rrd_store::schedule::Schedule;
-use rrd_store::writers::{Priority, Writers};
+use rrd_store::writers::{Priority, Target, Writers};
 
 use crate::flush::Waiting;
 use crate::stats::STATS;
@@ -34,6 +34,9 @@ pub struct State {
     pub waiting: Waiting,
     /// Batches that writers have.
     pub in_flight: usize,
+    /// Series that were deleted while a writer had points of them, and how often: so many results
+    /// of theirs are still to come, which a new series of the same name must not take for its own.
+    pub forgotten: HashMap<Target, u32>,
     /// An operator's stop file is there.
     pub paused: bool,
     /// Where the sweep for expired meta and warnings goes on.
@@ -61,6 +64,7 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
         hosts: BTreeSet::new(),
         waiting: Waiting::default(),
         in_flight: 0,
+        forgotten: HashMap::new(),
         paused,
         swept: None,
         failure_logged: None,

@@ -72,6 +72,12 @@ pub fn submit(
     note_in_flight(state);
 }
 
+/// A batch has come back, or was dropped.
+pub fn note_done(state: &mut State) {
+    state.in_flight = state.in_flight.saturating_sub(1);
+    note_in_flight(state);
+}
+
 fn note_in_flight(state: &State) {
     STATS.batches_in_flight.set(i64::try_from(state.in_flight).unwrap_or(i64::MAX));
 }
@@ -84,11 +90,12 @@ pub fn take_results(state: &mut State, ctx: &Context) {
     for done in state.writers.take_results() {
         match done {
             Done::Written { target, result } => {
-                state.in_flight = state.in_flight.saturating_sub(1);
+                note_done(state);
                 // A fault with one must not lose the results behind it.
                 let _ = caught(|| written(state, ctx, &target, &result));
             }
             Done::Fetched { token, result } => flush::fetched(state, token, result),
+            Done::Deleted { token, deleted } => flush::deleted(state, ctx, token, deleted),
             Done::Looked { stopped } => {
                 if stopped != state.paused {
                     state.paused = stopped;
@@ -108,6 +115,7 @@ pub fn take_results(state: &mut State, ctx: &Context) {
 fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Written, FileError>) {
     let now = clock::monotonic();
     count(state, ctx, result);
+    let is_forgotten = take_forgotten(state, target);
     // A host of another generation is a new one at the same address: its points are not these.
     let left = with_host(ctx, &target.address, |stored| {
         let mut host = stored?.change();
@@ -115,6 +123,7 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
             return None;
         }
         match result {
+            _ if is_forgotten => {}
             Ok(written) => {
                 host.written(&target.plugin, &target.key, written.last_update);
             }
@@ -133,6 +142,18 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
         state.schedule.add(&target.address, now, settings::write_delay(ctx));
     }
     flush::settle(state, ctx, target, result, next);
+}
+
+/// Whether the series was deleted while a writer had these points.
+fn take_forgotten(state: &mut State, target: &Target) -> bool {
+    let Some(results) = state.forgotten.get_mut(target) else {
+        return false;
+    };
+    *results -= 1;
+    if *results == 0 {
+        state.forgotten.remove(target);
+    }
+    true
 }
 
 fn count(state: &mut State, ctx: &Context, result: &Result<Written, FileError>) {

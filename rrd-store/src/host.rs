@@ -395,6 +395,67 @@ impl Host {
     }
 }
 
+/// A series that was removed from its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// With its type suffix.
+    pub key: Arc<str>,
+    /// Whether a writer has points of it.
+    pub is_in_flight: bool,
+}
+
+impl Host {
+    /// Forgets a series with its points.
+    pub fn remove_series(&mut self, plugin: &str, key: &str) -> Option<Removed> {
+        let (key, series) = self.plugins.get_mut(plugin)?.series.remove_entry(key)?;
+        self.series_count = self.series_count.saturating_sub(1);
+        self.pending_points = self.pending_points.saturating_sub(series.pending().len());
+        Some(Removed { key, is_in_flight: series.is_in_flight() })
+    }
+
+    /// Forgets a plugin with all series, meta and warnings. Gives the series.
+    pub fn remove_plugin(&mut self, plugin: &str) -> Vec<Removed> {
+        let keys: Vec<_> = self
+            .plugins
+            .get(plugin)
+            .map(|p| p.series.keys().cloned().collect())
+            .unwrap_or_default();
+        let removed = keys.iter().filter_map(|key| self.remove_series(plugin, key)).collect();
+        self.plugins.remove(plugin);
+        removed
+    }
+}
+
+#[cfg(test)]
+mod removal {
+    use super::*;
+    use line_protocol::Value;
+
+    #[test]
+    fn what_was_removed_no_longer_counts_and_its_batches_are_told() {
+        let mut host = Host::new(1);
+        for (plugin, key, time) in
+            [("p", "a.gauge", 60), ("p", "a.gauge", 120), ("p", "b.gauge", 60)]
+        {
+            let point = Point::new(time, Value::Float(1.0));
+            host.accept(plugin, key, DataSourceType::Gauge, point, time).unwrap();
+        }
+        host.set_meta("q", "m", "x", 60).unwrap();
+        host.take_due(200, |_, key| key == "a.gauge");
+        let removed = host.remove_series("p", "a.gauge").unwrap();
+        assert_eq!((&*removed.key, removed.is_in_flight), ("a.gauge", true));
+        assert_eq!((host.series_count(), host.pending_points()), (1, 1));
+        assert_eq!(host.remove_series("p", "a.gauge"), None);
+        assert_eq!(host.remove_series("none", "a.gauge"), None);
+        let removed = host.remove_plugin("p");
+        assert_eq!(removed, [Removed { key: "b.gauge".into(), is_in_flight: false }]);
+        assert_eq!((host.series_count(), host.pending_points()), (0, 0));
+        assert_eq!(host.plugins().count(), 1);
+        assert!(host.remove_plugin("q").is_empty());
+        assert!(host.plugins().next().is_none());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

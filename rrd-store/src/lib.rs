@@ -6,9 +6,11 @@
 //! - [`data_dir`]: where a series' file lies; one server at a time.
 //! - [`header`]: what a file's first bytes say; a truncated file is found before it is mapped.
 //! - [`file`]: create, update and fetch one file through librrd.
+//! - [`deletion`]: deletes the files of a host, a plugin or a series.
 //! - [`writers`]: the threads that do it, and how their results come back.
 
 pub mod data_dir;
+pub mod deletion;
 pub mod file;
 pub mod header;
 pub mod host;

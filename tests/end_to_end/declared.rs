@@ -7,13 +7,14 @@ use crate::sample;
 use crate::server::{Server, field, pairs, text};
 
 /// Each command with its arity and what it does.
-const COMMANDS: [(&str, i64, &str); 11] = [
+const COMMANDS: [(&str, i64, &str); 12] = [
     ("kurado.push", -2, "write denyoom"),
     ("kurado.meta", -2, ""),
     ("kurado.meta|set", -3, "write denyoom"),
     ("kurado.meta|get", -3, "readonly"),
     ("kurado.meta|del", -4, "write"),
     ("kurado.queue", -3, "write denyoom"),
+    ("kurado.del", -2, "write"),
     ("kurado.host", 2, "readonly"),
     ("kurado.hosts", -1, "readonly"),
     ("kurado.series", -2, "readonly"),
@@ -77,6 +78,8 @@ fn too_few_or_too_many_words_are_refused() {
         "KURADO.META DEL a b c d",
         "KURADO.HOST",
         "KURADO.HOST a b",
+        "KURADO.DEL",
+        "KURADO.DEL a b c d",
         "KURADO.HOSTS MATCH",
         "KURADO.SERIES",
         "KURADO.SERIES a b c",

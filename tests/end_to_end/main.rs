@@ -4,6 +4,7 @@
 mod bounds;
 mod commands;
 mod declared;
+mod delete;
 mod durability;
 mod hostile;
 mod loading;
