@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use redis_module::key::RedisKey;
 use redis_module::native_types::RedisType;
 use redis_module::{Context, RedisError, RedisString, raw};
 use rrd_store::host::Host;
@@ -127,10 +128,25 @@ pub fn key_name(ctx: &Context, address: &str) -> RedisString {
 }
 
 /// The address that a key's name holds.
-fn address_of(key: &[u8]) -> Option<&str> {
+pub fn address_of(key: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(key).ok()?;
     let address = name.strip_prefix("kurado:{")?.strip_suffix('}')?;
     line_protocol::address::is_valid(address).then_some(address)
+}
+
+/// A number that no host of this server had before.
+pub fn next_generation() -> u64 {
+    NEXT_GENERATION.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The host that a key holds.
+///
+/// # Errors
+/// Where it holds another type.
+pub fn value(key: &RedisKey) -> Result<Option<&StoredHost>, RedisError> {
+    key.get_value::<StoredHost>(&HOST_TYPE)
+        .map_err(|_| RedisError::WrongType)
+        .map(|host| host.map(|host| &*host))
 }
 
 /// Runs `read` with the host, or with `None` where it is not known.
@@ -144,8 +160,7 @@ pub fn with_host<T>(
 ) -> Result<T, RedisError> {
     let name = checked_key_name(ctx, address)?;
     let key = ctx.open_key(&name);
-    let stored = key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)?;
-    Ok(read(stored))
+    Ok(read(value(&key)?))
 }
 
 /// Runs `change` with the host, which is made where it is not known, as a change of its key.
@@ -163,8 +178,7 @@ pub fn with_host_to_write<T>(
     if let Some(stored) = value()? {
         return Ok(change(stored));
     }
-    let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
-    key.set_value(&HOST_TYPE, StoredHost::new(Host::new(generation)))?;
+    key.set_value(&HOST_TYPE, StoredHost::new(Host::new(next_generation())))?;
     let stored = value()?.ok_or(RedisError::Str("ERR the host could not be stored"))?;
     let changed = change(stored);
     if stored.read(|host| host.plugins().next().is_none()) {
@@ -202,19 +216,20 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Option<StoredHost> {
         return None;
     }
     let bytes = raw::load_string_buffer(io).ok()?;
-    let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
-    let host = snapshot::decode(bytes.as_ref(), generation)
+    let host = snapshot::decode(bytes.as_ref(), next_generation())
         .inspect_err(|error| redis_module::MODULE_CONTEXT.log_warning(&error.to_string()))
         .ok()?;
     // SAFETY: `io` is valid for this call; the name is borrowed from it, and may be missing.
-    let name = unsafe {
-        raw::RedisModule_GetKeyNameFromIO
+    let (name, database) = unsafe {
+        let name = raw::RedisModule_GetKeyNameFromIO
             .map(|get| get(io))
             .filter(|name| !name.is_null())
-            .map(RedisString::string_as_slice)
+            .map(RedisString::string_as_slice);
+        (name, raw::RedisModule_GetDbIdFromIO.map(|get| get(io)))
     };
-    if let Some(address) = name.and_then(address_of) {
-        state::host_loaded(address, host.pending_points() > 0);
+    // In another database it keeps its points.
+    if let Some(address) = name.and_then(address_of).filter(|_| database == Some(0)) {
+        state::host_came(address, host.pending_points() > 0);
     }
     Some(StoredHost::new(host))
 }

@@ -20,6 +20,7 @@ mod guard;
 mod host_key;
 mod info;
 mod ingest;
+mod keyspace;
 mod permission;
 mod queue;
 mod settings;
@@ -100,6 +101,7 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     queue::register(ctx).inspect_err(|_| state::stop(ctx))?;
     // Redis 7.0 goes on telling a module of events whose load has failed, so this comes last.
     events::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
+    keyspace::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
     events::start_ticking(ctx);
     settings::log_durability(ctx);
     Ok(())

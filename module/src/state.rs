@@ -85,14 +85,22 @@ pub fn with<T>(work: impl FnOnce(&mut State) -> T) -> Result<T, RedisError> {
         .ok_or(RedisError::Str("ERR Kurado is shutting down"))
 }
 
-/// A host came from an RDB file or RESTORE.
-pub fn host_loaded(address: &str, has_pending: bool) {
+impl State {
+    /// Forgets which hosts there are, and when they are due.
+    pub fn forget_hosts(&mut self) {
+        self.schedule.clear();
+        self.hosts.clear();
+    }
+}
+
+/// A host came from an RDB file, or to its address from another key.
+pub fn host_came(address: &str, has_pending: bool) {
     let _ = with(|state| {
         state.hosts.insert(address.into());
         if has_pending {
-            // Due at its own second of a short delay: what was left by the last run goes out
-            // soon, but not all at once.
-            state.schedule.add(address, clock::monotonic(), settings::MOST_DELAY_WITHOUT_AOF);
+            // Due at its own second of a short delay: what was left elsewhere goes out soon, but
+            // not all at once.
+            state.schedule.add(address, clock::monotonic(), settings::delay_in_force(false));
         }
     });
 }
@@ -107,8 +115,7 @@ pub fn all_forgotten(ctx: &Context) {
                 writing::submit(state, ctx, &address, Priority::Normal, |_, _| true);
             }
         }
-        state.schedule.clear();
-        state.hosts.clear();
+        state.forget_hosts();
     });
 }
 

@@ -413,6 +413,15 @@ impl Host {
         Some(Removed { key, is_in_flight: series.is_in_flight() })
     }
 
+    /// Makes it another host than it was, of which no writer has points: what is with one goes to
+    /// the files of where the host was before.
+    pub fn renew(&mut self, generation: u64) {
+        self.generation = generation;
+        for plugin in self.plugins.values_mut() {
+            plugin.series.values_mut().for_each(Series::recall);
+        }
+    }
+
     /// Forgets a plugin with all series, meta and warnings. Gives the series.
     pub fn remove_plugin(&mut self, plugin: &str) -> Vec<Removed> {
         let keys: Vec<_> = self
@@ -453,6 +462,18 @@ mod removal {
         assert_eq!(host.plugins().count(), 1);
         assert!(host.remove_plugin("q").is_empty());
         assert!(host.plugins().next().is_none());
+    }
+
+    #[test]
+    fn a_renewed_host_gives_its_points_to_a_writer_again() {
+        let mut host = Host::new(1);
+        let point = Point::new(60, Value::Float(1.0));
+        host.accept("p", "a.gauge", DataSourceType::Gauge, point, 60).unwrap();
+        assert_eq!(host.take_due(60, |_, _| true).len(), 1);
+        assert!(host.take_due(60, |_, _| true).is_empty());
+        host.renew(2);
+        assert_eq!((host.generation(), host.pending_points()), (2, 1));
+        assert_eq!(host.take_due(60, |_, _| true).len(), 1);
     }
 }
 

@@ -7,6 +7,7 @@ mod declared;
 mod delete;
 mod durability;
 mod hostile;
+mod keyspace;
 mod loading;
 mod queue;
 mod replication;
