@@ -12,8 +12,8 @@ use rrd_store::host::Host;
 use rrd_store::snapshot;
 
 use crate::guard::caught;
-use crate::state;
 use crate::stats::STATS;
+use crate::{clock, state};
 
 /// The type of a host's key (`SCAN … TYPE kuradohst`).
 pub static HOST_TYPE: RedisType = RedisType::new(
@@ -52,7 +52,51 @@ static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
 /// A host as the value of a key, and its share in the totals of [`STATS`].
 pub struct StoredHost {
     host: RefCell<Host>,
-    counted: RefCell<(i64, i64)>,
+    share: RefCell<Share>,
+}
+
+/// What a host adds to the totals. Times are of the clock that never steps.
+#[derive(Default)]
+struct Share {
+    series: i64,
+    points: i64,
+    /// When the oldest point came that no writer has.
+    waiting_since: Option<u32>,
+    /// Points that writers have, and when the oldest of them came.
+    taken: i64,
+    taken_since: Option<u32>,
+}
+
+impl Share {
+    fn set_points(&mut self, points: i64) {
+        if points > self.points {
+            self.waiting_since.get_or_insert_with(clock::monotonic);
+        } else if points < self.points {
+            self.taken -= self.points - points;
+        }
+        if self.taken <= 0 {
+            (self.taken, self.taken_since) = (0, None);
+        }
+        if points == 0 {
+            (self.taken, self.taken_since, self.waiting_since) = (0, None, None);
+        }
+        self.points = points;
+    }
+
+    /// Writers were given so many points. Where these are not all, the others wait for a retry, and
+    /// which of them is the oldest is not known.
+    fn take(&mut self, points: i64) {
+        if points == self.points {
+            self.taken = points;
+            self.taken_since = self.since();
+            self.waiting_since = None;
+        }
+    }
+
+    /// When the oldest point came, near enough.
+    fn since(&self) -> Option<u32> {
+        [self.taken_since, self.waiting_since].into_iter().flatten().min()
+    }
 }
 
 /// A host that is being changed; the totals follow when it is let go.
@@ -64,7 +108,7 @@ pub struct ChangingHost<'a> {
 impl StoredHost {
     fn new(host: Host) -> Self {
         STATS.hosts.add(1);
-        let stored = Self { host: RefCell::new(host), counted: RefCell::new((0, 0)) };
+        let stored = Self { host: RefCell::new(host), share: RefCell::default() };
         stored.count(&stored.host.borrow());
         stored
     }
@@ -88,10 +132,21 @@ impl StoredHost {
     }
 
     fn count_to(&self, series: i64, points: i64) {
-        let mut counted = self.counted.borrow_mut();
-        STATS.series.add(series - counted.0);
-        STATS.pending_points.add(points - counted.1);
-        *counted = (series, points);
+        let mut share = self.share.borrow_mut();
+        STATS.series.add(series - share.series);
+        STATS.pending_points.add(points - share.points);
+        share.series = series;
+        share.set_points(points);
+    }
+
+    /// Writers were given so many points of all that wait.
+    pub fn note_taken(&self, points: usize) {
+        self.share.borrow_mut().take(i64::try_from(points).unwrap_or(i64::MAX));
+    }
+
+    /// When the oldest point that waits came, near enough, by the clock that never steps.
+    pub fn pending_since(&self) -> Option<u32> {
+        self.share.borrow().since()
     }
 }
 
@@ -326,4 +381,25 @@ unsafe extern "C" fn free(value: *mut c_void) {
         // SAFETY: the pointer came from `Box::into_raw`, and Redis frees each value once.
         drop(unsafe { Box::from_raw(value.cast::<StoredHost>()) });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn the_oldest_point_is_that_of_a_failing_file_and_else_of_the_last_delay() {
+        let mut share = Share { points: 10, waiting_since: Some(5), ..Share::default() };
+        share.take(10);
+        assert_eq!(share.since(), Some(5));
+        // More came; all that was taken is written but for one.
+        share.set_points(13);
+        share.waiting_since = Some(50);
+        share.set_points(4);
+        assert_eq!(share.since(), Some(5));
+        // It waits for a retry while the others are taken.
+        share.take(3);
+        share.set_points(1);
+        assert_eq!(share.since(), Some(50));
+    }
 }

@@ -67,7 +67,9 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn reject(&mut self, place: (usize, usize), reason: &impl std::fmt::Display) {
+    /// `kind` is one of those that INFO counts.
+    fn reject(&mut self, place: (usize, usize), kind: &str, reason: &impl std::fmt::Display) {
+        STATS.count_rejected(kind);
         self.rejected += 1;
         if self.reasons.len() < MAX_REASONS {
             let (payload, line) = place;
@@ -108,6 +110,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     let origin = if ctx.get_flags().intersects(replayed) { Origin::Replay } else { Origin::Client };
     let bytes = payloads.iter().map(|payload| payload.as_slice().len()).sum::<usize>();
     if origin == Origin::Client && bytes > MAX_PAYLOAD {
+        STATS.pushes_refused.add(1);
         return Err(RedisError::String(format!(
             "ERR no line was accepted: {bytes} bytes in one command, and at most {MAX_PAYLOAD} are \
              taken"
@@ -129,7 +132,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
             };
             match line {
                 Ok(Some(line)) if takes == Takes::Meta && !matches!(line.record, Record::Meta { .. }) => {
-                    outcome.reject(place, &"only lines of type meta are taken here");
+                    outcome.reject(place, "type", &"only lines of type meta are taken here");
                 }
                 Ok(Some(line)) => match line.address.or_else(|| sender.as_deref()) {
                     Some(address) => {
@@ -138,6 +141,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
                     }
                     None => outcome.reject(
                         place,
+                        "address",
                         &"three columns, but the sender has no IP address here; put the address in front",
                     ),
                 },
@@ -145,16 +149,15 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
                     received = received_line(bytes).unwrap_or(received);
                 }
                 Ok(None) => {}
-                Err(error) => outcome.reject(place, &error),
+                Err(error) => outcome.reject(place, error.kind(), &error),
             }
         }
     }
     if origin == Origin::Client {
-        check_bounds(ctx, &parsed)?;
+        check_bounds(ctx, &parsed).inspect_err(|_| STATS.pushes_refused.add(1))?;
     }
     apply(ctx, &parsed, takes, origin, now, &mut outcome);
     STATS.lines_accepted.add(outcome.accepted);
-    STATS.lines_rejected.add(outcome.rejected);
     match origin {
         Origin::Replay => ctx.replicate_verbatim(),
         Origin::Client => replicate(ctx, &outcome.canonical, now),
@@ -307,7 +310,7 @@ fn apply(
             && takes != Takes::Queued
             && let Err(error) = permission::check(ctx, address, Wish::Write)
         {
-            of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &error));
+            of_host.iter().for_each(|parsed| outcome.reject(parsed.place, "permission", &error));
             continue;
         }
         let before = outcome.accepted;
@@ -319,7 +322,7 @@ fn apply(
                         outcome.accepted += 1;
                         append_canonical(&mut outcome.canonical, parsed, address);
                     }
-                    Err(reason) => outcome.reject(parsed.place, &reason),
+                    Err((kind, reason)) => outcome.reject(parsed.place, kind, &reason),
                 }
             }
             host.pending_points()
@@ -343,7 +346,7 @@ fn apply(
                     }
                     other => other.to_string(),
                 };
-                of_host.iter().for_each(|parsed| outcome.reject(parsed.place, &reason));
+                of_host.iter().for_each(|parsed| outcome.reject(parsed.place, "key type", &reason));
             }
         }
         if outcome.accepted > before {
@@ -358,25 +361,28 @@ fn apply_line(
     Parsed { line, received, .. }: &Parsed<'_>,
     origin: Origin,
     now: u32,
-) -> Result<(), String> {
-    let full = |full: rrd_store::host::Full| full.to_string();
+) -> Result<(), (&'static str, String)> {
+    let full = |full: rrd_store::host::Full| ("bound", full.to_string());
     match &line.record {
         Record::Metric { key, data_source_type, value } => {
             if origin == Origin::Client && line.time > now.saturating_add(MAX_FUTURE) {
-                return Err(format!(
+                let reason = format!(
                     "time {} is {} s in the future; at most {MAX_FUTURE} s are taken",
                     line.time,
                     line.time - now
-                ));
+                );
+                return Err(("future", reason));
             }
             let point = Point::new(line.time, *value);
             let accepted =
                 host.accept(line.plugin, key, *data_source_type, point, *received).map_err(full)?;
             match accepted {
-                Accepted::TooOld(floor) if origin == Origin::Client => Err(format!(
-                    "time {} is not after {floor}, the last update of this series",
-                    line.time
-                )),
+                Accepted::TooOld(floor) if origin == Origin::Client => {
+                    let time = line.time;
+                    let reason =
+                        format!("time {time} is not after {floor}, the last update of this series");
+                    Err(("too old", reason))
+                }
                 _ => Ok(()),
             }
         }

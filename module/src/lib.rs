@@ -14,6 +14,7 @@ mod clock;
 mod commands;
 mod deletion;
 mod docs;
+mod durability;
 mod events;
 mod flush;
 mod guard;

@@ -39,8 +39,12 @@ pub struct State {
     pub forgotten: HashMap<Target, u32>,
     /// An operator's stop file is there.
     pub paused: bool,
-    /// Where the sweep for expired meta and warnings goes on.
+    /// Where the sweep over all hosts goes on.
     pub swept: Option<Arc<str>>,
+    /// When the oldest waiting point came that the sweep has found so far.
+    pub oldest_swept: Option<u32>,
+    /// When the rate of writing was last measured, and how many points were written by then.
+    pub rate_from: (u32, u64),
     /// When a failed write was last logged, by the clock that never steps.
     pub failure_logged: Option<u32>,
 }
@@ -67,6 +71,8 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
         forgotten: HashMap::new(),
         paused,
         swept: None,
+        oldest_swept: None,
+        rate_from: (clock::monotonic(), 0),
         failure_logged: None,
     }));
     Ok(())

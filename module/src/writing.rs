@@ -46,9 +46,14 @@ pub fn submit(
         Priority::Normal => now,
     };
     let taken = with_host(ctx, address, |stored| {
-        let mut host = stored?.change();
+        let stored = stored?;
+        let mut host = stored.change();
         host.expire(clock::now());
-        Some((host.take_due(ready_by, wanted), host.generation(), host.next_retry(now)))
+        let due = host.take_due(ready_by, wanted);
+        let taken = (host.generation(), host.next_retry(now));
+        drop(host);
+        stored.note_taken(due.iter().map(|series| series.points.len()).sum());
+        Some((due, taken.0, taken.1))
     });
     let Ok(Some((due, generation, next_retry))) = taken else {
         // Its key is gone.

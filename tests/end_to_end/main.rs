@@ -7,6 +7,7 @@ mod declared;
 mod delete;
 mod durability;
 mod hostile;
+mod info;
 mod keyspace;
 mod loading;
 mod queue;
