@@ -9,6 +9,7 @@ use redis_module::{
 };
 use rrd_store::deletion::Deleted;
 use rrd_store::file::{FailureKind, FileError, Range, Row, Written};
+use rrd_store::host::Selection;
 use rrd_store::writers::{Job, Priority, Target};
 
 use crate::deletion;
@@ -74,13 +75,13 @@ pub fn check_not_paused(state: &State) -> Result<(), RedisError> {
     Ok(())
 }
 
-/// Writes the waiting points of the series that `wanted` (plugin, key) picks of these hosts; the
-/// client gets its reply when they are in their files.
+/// Writes the waiting points of the selected series of these hosts; the client gets its reply when
+/// they are in their files.
 pub fn start(
     state: &mut State,
     ctx: &Context,
     addresses: &[Arc<str>],
-    wanted: impl Fn(&str, &str) -> bool,
+    selection: Selection<'_>,
     then: Then,
 ) -> RedisResult {
     STATS.flushes.add(1);
@@ -92,21 +93,17 @@ pub fn start(
                 return;
             };
             stored.read(|host| {
-                for (plugin, found) in host.plugins() {
-                    for (key, series) in found.series() {
-                        if let Some(newest) = series.pending().last()
-                            && wanted(plugin, key)
-                        {
-                            let target = Target {
-                                address: Arc::clone(address),
-                                generation: host.generation(),
-                                plugin: Arc::clone(plugin),
-                                key: Arc::clone(key),
-                            };
-                            waits.push((target, newest.time()));
-                        }
+                host.each_series(selection, |plugin, key, series| {
+                    if let Some(newest) = series.pending().last() {
+                        let target = Target {
+                            address: Arc::clone(address),
+                            generation: host.generation(),
+                            plugin: Arc::clone(plugin),
+                            key: Arc::clone(key),
+                        };
+                        waits.push((target, newest.time()));
                     }
-                }
+                });
             });
         });
     }
@@ -114,7 +111,7 @@ pub fn start(
         return Ok(RedisValue::Integer(0));
     }
     for address in addresses {
-        writing::submit(state, ctx, address, Priority::Urgent, &wanted);
+        writing::submit(state, ctx, address, Priority::Urgent, selection);
     }
     let id = state.waiting.next_id();
     let flush = Flush {
@@ -196,9 +193,8 @@ pub fn settle(
     }
     if !more.is_empty() {
         state.waiting.by_series.insert(target.clone(), more);
-        let (plugin, key) = (Arc::clone(&target.plugin), Arc::clone(&target.key));
-        let wanted = |p: &str, k: &str| *p == *plugin && *k == *key;
-        writing::submit(state, ctx, &target.address, Priority::Urgent, wanted);
+        let selection = Selection::Keys(&target.plugin, &[&target.key]);
+        writing::submit(state, ctx, &target.address, Priority::Urgent, selection);
     }
     STATS.flushes_waiting.set(state.waiting.count());
 }

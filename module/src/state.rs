@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
+use rrd_store::host::Selection;
 use rrd_store::schedule::Schedule;
 use rrd_store::writers::{Priority, Target, Writers};
 
@@ -118,7 +119,7 @@ pub fn all_forgotten(ctx: &Context) {
         // files no longer waits there: here it may.
         if ctx.get_flags().contains(ContextFlags::SLAVE) && !state.paused {
             for address in state.hosts.clone() {
-                writing::submit(state, ctx, &address, Priority::Normal, |_, _| true);
+                writing::submit(state, ctx, &address, Priority::Normal, Selection::All);
             }
         }
         state.forget_hosts();
@@ -137,7 +138,7 @@ pub fn stop(ctx: &Context) {
     while writes && started.elapsed() < DRAIN_LIMIT {
         writing::take_results(&mut state, ctx);
         for address in &addresses {
-            writing::submit(&mut state, ctx, address, Priority::Normal, |_, _| true);
+            writing::submit(&mut state, ctx, address, Priority::Normal, Selection::All);
         }
         if state.in_flight == 0 {
             break;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use redis_module::{Context, ContextFlags};
 use rrd_store::file::{FileError, Written};
+use rrd_store::host::Selection;
 use rrd_store::writers::{Done, Job, Priority, Target};
 
 use crate::guard::caught;
@@ -27,18 +28,17 @@ pub fn submit_due(state: &mut State, ctx: &Context) {
         let Some(address) = state.schedule.pop(now) else {
             return;
         };
-        submit(state, ctx, &address, Priority::Normal, |_, _| true);
+        submit(state, ctx, &address, Priority::Normal, Selection::All);
     }
 }
 
-/// Hands out the waiting points of those series of a host that `wanted` (plugin, key) picks and
-/// no writer has. One that somebody waits for is tried even where a failure asks for patience.
+/// Hands out the waiting points of those selected series of a host that no writer has. One that somebody waits for is tried even where a failure asks for patience.
 pub fn submit(
     state: &mut State,
     ctx: &Context,
     address: &Arc<str>,
     priority: Priority,
-    wanted: impl FnMut(&str, &str) -> bool,
+    selection: Selection<'_>,
 ) {
     let now = clock::monotonic();
     let ready_by = match priority {
@@ -48,12 +48,19 @@ pub fn submit(
     let taken = with_host(ctx, address, |stored| {
         let stored = stored?;
         let mut host = stored.change();
-        host.expire(clock::now());
-        let due = host.take_due(ready_by, wanted);
-        let taken = (host.generation(), host.next_retry(now));
+        let due = host.take_due_of(ready_by, selection);
+        // Single series are found without a walk over all.
+        let next_retry = match selection {
+            Selection::Keys(..) => None,
+            _ => {
+                host.expire(clock::now());
+                host.next_retry(now)
+            }
+        };
+        let generation = host.generation();
         drop(host);
         stored.note_taken(due.iter().map(|series| series.points.len()).sum());
-        Some((due, taken.0, taken.1))
+        Some((due, generation, next_retry))
     });
     let Ok(Some((due, generation, next_retry))) = taken else {
         // Its key is gone.

@@ -395,6 +395,124 @@ impl Host {
     }
 }
 
+/// Some of the series of a host.
+#[derive(Clone, Copy, Debug)]
+pub enum Selection<'a> {
+    /// All of them.
+    All,
+    /// Those of a plugin.
+    Plugin(&'a str),
+    /// Those of a plugin with these keys, each named once: found without a walk over the others.
+    Keys(&'a str, &'a [&'a str]),
+}
+
+impl Selection<'_> {
+    /// The plugin, where it is one.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Plugin(plugin) | Self::Keys(plugin, _) => Some(plugin),
+        }
+    }
+}
+
+impl Host {
+    /// Calls `see` with plugin, key and series of each that is selected, in no order.
+    pub fn each_series(
+        &self,
+        selection: Selection<'_>,
+        mut see: impl FnMut(&Arc<str>, &Arc<str>, &Series),
+    ) {
+        match selection {
+            Selection::Keys(plugin, keys) => {
+                let Some((plugin, found)) = self.plugins.get_key_value(plugin) else {
+                    return;
+                };
+                for (key, series) in keys.iter().filter_map(|key| found.series.get_key_value(*key))
+                {
+                    see(plugin, key, series);
+                }
+            }
+            _ => {
+                for (plugin, found) in &self.plugins {
+                    if selection.plugin().is_none_or(|wanted| wanted == &**plugin) {
+                        found.series.iter().for_each(|(key, series)| see(plugin, key, series));
+                    }
+                }
+            }
+        }
+    }
+
+    /// [`Host::take_due`] for a selection.
+    pub fn take_due_of(&mut self, now: u32, selection: Selection<'_>) -> Vec<DueSeries> {
+        let Selection::Keys(plugin, keys) = selection else {
+            return self.take_due(now, |plugin, _| {
+                selection.plugin().is_none_or(|wanted| wanted == plugin)
+            });
+        };
+        let mut due = Vec::new();
+        let Some(plugin) = self.plugins.get_key_value(plugin).map(|(name, _)| Arc::clone(name))
+        else {
+            return due;
+        };
+        let Some(found) = self.plugins.get_mut(&plugin) else {
+            return due;
+        };
+        for key in keys {
+            let Some(key) = found.series.get_key_value(*key).map(|(key, _)| Arc::clone(key)) else {
+                continue;
+            };
+            if let Some(series) = found.series.get_mut(&key).filter(|series| series.is_due(now)) {
+                due.push(DueSeries {
+                    plugin: Arc::clone(&plugin),
+                    key,
+                    data_source_type: series.data_source_type(),
+                    points: series.take_batch(),
+                });
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod selection {
+    use super::*;
+    use line_protocol::Value;
+
+    fn names(host: &Host, selection: Selection<'_>) -> Vec<String> {
+        let mut names = Vec::new();
+        host.each_series(selection, |plugin, key, _| names.push(format!("{plugin}.{key}")));
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_selection_is_seen_and_taken_and_nothing_else() {
+        let mut host = Host::new(1);
+        for (plugin, key) in [("p", "a.gauge"), ("p", "b.gauge"), ("q", "a.gauge")] {
+            let point = Point::new(60, Value::Float(1.0));
+            host.accept(plugin, key, DataSourceType::Gauge, point, 60).unwrap();
+        }
+        for (selection, expected) in [
+            (Selection::Keys("p", &["b.gauge", "none.gauge"]), &["p.b.gauge"][..]),
+            (Selection::Keys("none", &["b.gauge"]), &[]),
+            (Selection::Plugin("p"), &["p.a.gauge", "p.b.gauge"]),
+            (Selection::Plugin("none"), &[]),
+            (Selection::All, &["p.a.gauge", "p.b.gauge", "q.a.gauge"]),
+        ] {
+            assert_eq!(names(&host, selection), expected, "{selection:?}");
+            let due = host.take_due_of(60, selection);
+            let mut taken: Vec<_> = due.iter().map(|d| format!("{}.{}", d.plugin, d.key)).collect();
+            taken.sort();
+            assert_eq!(taken, expected, "{selection:?}");
+            assert!(host.take_due_of(60, selection).is_empty());
+            host.renew(2);
+        }
+    }
+}
+
 /// A series that was removed from its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {

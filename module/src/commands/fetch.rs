@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis_module::{Context, RedisError, RedisResult, RedisString};
 use rrd_store::STEP;
 use rrd_store::file::{Consolidation, Range};
+use rrd_store::host::Selection;
 use rrd_store::writers::Target;
 
 use super::{check_key, check_plugin, refuse, texts};
@@ -41,8 +42,8 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
         };
         // While writing is paused, what the file has must do.
         let addresses = if state.paused { vec![] } else { vec![Arc::clone(&target.address)] };
-        let wanted = |p: &str, k: &str| p == plugin && k == key;
-        flush::start(state, ctx, &addresses, wanted, Then::Fetch(target, range))
+        let selection = Selection::Keys(plugin, &[key]);
+        flush::start(state, ctx, &addresses, selection, Then::Fetch(target, range))
     })?
 }
 
