@@ -89,6 +89,7 @@ fn write(ctx: *mut raw::RedisModuleInfoCtx) {
     number(c"write_errors_permission", STATS.errors_permission.get());
     number(c"write_errors_damaged_file", STATS.errors_damaged.get());
     number(c"write_errors_other_layout", STATS.errors_layout.get());
+    number(c"write_errors_locked", STATS.errors_locked.get());
     number(c"write_errors_other", STATS.errors_other.get());
     number(c"flushes", STATS.flushes.get());
     number(c"clients_waiting", STATS.flushes_waiting.get());

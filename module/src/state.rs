@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
 use rrd_store::host::Selection;
+use rrd_store::layout::Layout;
 use rrd_store::schedule::Schedule;
 use rrd_store::writers::{Priority, Target, Writers};
 
@@ -27,6 +28,8 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 /// The state of the module.
 pub struct State {
     pub writers: Writers,
+    /// Of new files.
+    pub layout: Arc<Layout>,
     /// Hosts that have points to write, by when they are due.
     pub schedule: Schedule,
     /// Addresses of known hosts; may hold some whose key is gone.
@@ -65,6 +68,7 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
     STATS.paused.set(i64::from(paused));
     STATE.set(Some(State {
         writers,
+        layout: Arc::default(),
         schedule: Schedule::default(),
         hosts: BTreeSet::new(),
         waiting: Waiting::default(),

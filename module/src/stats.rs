@@ -88,6 +88,7 @@ pub struct Stats {
     pub errors_permission: Counter,
     pub errors_damaged: Counter,
     pub errors_layout: Counter,
+    pub errors_locked: Counter,
     pub errors_other: Counter,
     pub flushes: Counter,
     pub flushes_waiting: Gauge,
@@ -115,6 +116,7 @@ pub static STATS: Stats = Stats {
     errors_permission: Counter::new(),
     errors_damaged: Counter::new(),
     errors_layout: Counter::new(),
+    errors_locked: Counter::new(),
     errors_other: Counter::new(),
     flushes: Counter::new(),
     flushes_waiting: Gauge::new(),
@@ -144,6 +146,7 @@ impl Stats {
             FailureKind::Permission => &self.errors_permission,
             FailureKind::Damaged => &self.errors_damaged,
             FailureKind::Layout => &self.errors_layout,
+            FailureKind::Locked => &self.errors_locked,
             FailureKind::Missing | FailureKind::Other => &self.errors_other,
         };
         counter.add(1);

@@ -78,7 +78,8 @@ pub fn submit(
             key: series.key,
         };
         let (data_source_type, points) = (series.data_source_type, series.points);
-        state.writers.submit(Job::Write { target, data_source_type, points }, priority);
+        let layout = Arc::clone(&state.layout);
+        state.writers.submit(Job::Write { target, data_source_type, layout, points }, priority);
         state.in_flight += 1;
     }
     note_in_flight(state);

@@ -1,30 +1,20 @@
 //! One RRD file: create, update, fetch.
 
-use std::ffi::CString;
-use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use line_protocol::DataSourceType;
-use rrd::ConsolidationFn;
-use rrd::ops::create::{Archive, DataSource, DataSourceName};
 
+use crate::disk::{Access, RrdFile};
 use crate::header::{Header, HeaderError};
-use crate::librrd;
+pub use crate::layout::Consolidation;
+use crate::layout::Layout;
 use crate::point::Point;
-use crate::{HEARTBEAT, STEP};
+use crate::update::Applied;
+use crate::{create, fetch};
 
-/// Steps a row and rows of the archives; each stands once for AVERAGE, MIN and MAX.
-/// Source: the layout of existing installations, 190,552 bytes.
-pub const ARCHIVES: [(u32, u32); 4] = [(1, 2880), (5, 2880), (60, 960), (1440, 1100)];
-/// Bytes of a file of these archives.
-const FILE_SIZE: u64 = 190_552;
 /// A new file starts so many seconds before its first point.
 const START_BEFORE_FIRST: u32 = 10;
-/// The name of the one data source.
-const DATA_SOURCE: &str = "n";
 
 /// What an update did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +42,8 @@ pub enum FailureKind {
     Damaged,
     /// The file has another step, type or number of data sources.
     Layout,
+    /// Another process reads or writes the file.
+    Locked,
     /// Anything else.
     Other,
 }
@@ -92,79 +84,33 @@ impl FileError {
                 FailureKind::Damaged
             }
             HeaderError::Layout(_) => FailureKind::Layout,
+            HeaderError::Locked(_) => FailureKind::Locked,
         };
         Self::new(path, kind, error.to_string())
     }
-
-    /// librrd tells errors as text only, with the system's in it; on a full file system that text
-    /// may be empty.
-    fn librrd(path: &Path, text: &str) -> Self {
-        let directory = path.parent().unwrap_or(path);
-        let kind = if text.contains("No space left")
-            || text.contains("quota exceeded")
-            || text.is_empty() && is_full(directory)
-        {
-            FailureKind::NoSpace
-        } else if text.contains("Permission denied") || text.contains("Read-only file system") {
-            FailureKind::Permission
-        } else {
-            FailureKind::Other
-        };
-        let text = match kind {
-            FailureKind::NoSpace => "no space left on the file system",
-            _ if text.is_empty() => "failed without a reason",
-            _ => text,
-        };
-        Self::new(path, kind, format!("librrd: {text}"))
-    }
-
-    fn of_crate(path: &Path, error: rrd::error::RrdError) -> Self {
-        match error {
-            rrd::error::RrdError::LibRrdError(text) => Self::librrd(path, &text),
-            other => Self::librrd(path, &other.to_string()),
-        }
-    }
-}
-
-/// Whether a file system has no room for one more file of the standard layout.
-fn is_full(directory: &Path) -> bool {
-    let Ok(name) = CString::new(directory.as_os_str().as_bytes()) else {
-        return false;
-    };
-    let mut system = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the name ends with NUL, and the call fills in the structure where it gives 0.
-    let system = unsafe {
-        if libc::statvfs(name.as_ptr(), system.as_mut_ptr()) != 0 {
-            return false;
-        }
-        system.assume_init()
-    };
-    system.f_bavail.saturating_mul(system.f_frsize) < FILE_SIZE || system.f_favail == 0
 }
 
 /// Writes points, ascending by time, to a file that is made where there is none. Points that are
-/// not after the file's last update are skipped.
+/// not after the file's last update are skipped. A file that is there keeps its layout.
 ///
 /// # Errors
-/// Nothing or some of the points may be in the file then; the same call again is harmless.
+/// Rows of the points may be in the file then, where the next update writes them again; the file
+/// still says that it has none of the points, so the same call again puts each in once.
 pub fn write(
     path: &Path,
+    layout: &Layout,
     data_source_type: DataSourceType,
     points: &[Point],
 ) -> Result<Written, FileError> {
-    let (header, created) = match Header::read(path) {
-        Ok(header) => (header, false),
+    let failed = |error| FileError::header(path, &error);
+    let mut file = match RrdFile::open(path, Access::Update) {
+        Ok(file) => file,
         Err(HeaderError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            let Some(first) = points.first() else {
-                return Ok(Written { last_update: 0, points: 0, skipped: 0, created: false });
-            };
-            let start = first.time().saturating_sub(START_BEFORE_FIRST);
-            create(path, data_source_type, start)?;
-            let header = Header::read(path).map_err(|error| FileError::header(path, &error))?;
-            (header, true)
+            return create(path, layout, data_source_type, points);
         }
-        Err(error) => return Err(FileError::header(path, &error)),
+        Err(error) => return Err(failed(error)),
     };
+    let mut header = file.header().map_err(failed)?;
     if header.data_source_type != data_source_type {
         return Err(FileError::new(
             path,
@@ -176,60 +122,50 @@ pub fn write(
             ),
         ));
     }
-    let fresh: Vec<&Point> = points.iter().filter(|p| p.time() > header.last_update).collect();
-    let skipped = points.len() - fresh.len();
-    let Some(newest) = fresh.last() else {
-        return Ok(Written { last_update: header.last_update, points: 0, skipped, created });
-    };
-    let last_update = newest.time();
-    let arguments = fresh
-        .iter()
-        .map(|point| CString::new(format!("{}:{}", point.time(), point.value())))
-        .collect::<Result<Vec<_>, _>>();
-    let (Ok(arguments), Ok(name)) = (arguments, CString::new(path.as_os_str().as_bytes())) else {
-        return Err(FileError::new(path, FailureKind::Other, "name holds a NUL byte"));
-    };
-    librrd::update(&name, &arguments).map_err(|text| FileError::librrd(path, &text))?;
-    Ok(Written { last_update, points: fresh.len(), skipped, created })
+    let written = apply(path, &mut header, points)?;
+    if written.points > 0 {
+        file.write(&mut header).map_err(|error| match error {
+            HeaderError::Io(error) => FileError::io(path, "write", &error),
+            error => failed(error),
+        })?;
+    }
+    Ok(written)
 }
 
-/// Makes a file of the standard layout with its directories.
-///
-/// # Errors
-/// Where that is not possible; an existing file is never replaced.
-pub fn create(path: &Path, data_source_type: DataSourceType, start: u32) -> Result<(), FileError> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)
-            .map_err(|error| FileError::io(directory, "create the directory", &error))?;
-    }
-    let bad = |error: rrd::error::InvalidArgument| {
-        FileError::new(path, FailureKind::Other, error.to_string())
-    };
-    let name = DataSourceName::new(DATA_SOURCE).map_err(bad)?;
-    let source = match data_source_type {
-        DataSourceType::Gauge => DataSource::gauge(&name, HEARTBEAT, None, None),
-        DataSourceType::Counter => DataSource::counter(&name, HEARTBEAT, None, None),
-        DataSourceType::Derive => DataSource::derive(&name, HEARTBEAT, None, None),
-        DataSourceType::Absolute => DataSource::absolute(&name, HEARTBEAT, None, None),
-    };
-    let mut archives = Vec::with_capacity(3 * ARCHIVES.len());
-    for consolidation in [ConsolidationFn::Avg, ConsolidationFn::Min, ConsolidationFn::Max] {
-        for (steps, rows) in ARCHIVES {
-            archives.push(Archive::new(consolidation, 0.5, steps, rows).map_err(bad)?);
+fn apply(path: &Path, header: &mut Header, points: &[Point]) -> Result<Written, FileError> {
+    let mut written = Written { last_update: 0, points: 0, skipped: 0, created: false };
+    for point in points {
+        match header.apply(*point) {
+            Ok(Applied::Taken) => written.points += 1,
+            Ok(Applied::Skipped) => written.skipped += 1,
+            Err(error) => return Err(FileError::new(path, FailureKind::Other, error.to_string())),
         }
     }
-    librrd::clear_error();
-    rrd::ops::create::create(
-        path,
-        time_of(start),
-        Duration::from_secs(u64::from(STEP)),
-        true,
-        None,
-        &[],
-        [&source],
-        &archives,
-    )
-    .map_err(|error| FileError::of_crate(path, error))
+    written.last_update = header.last_update;
+    Ok(written)
+}
+
+/// Makes a file, with its directories, that has the points already; none where there are none.
+///
+/// # Errors
+/// Where that is not possible. A file that somebody else made meanwhile is never replaced: the
+/// next try finds it.
+fn create(
+    path: &Path,
+    layout: &Layout,
+    data_source_type: DataSourceType,
+    points: &[Point],
+) -> Result<Written, FileError> {
+    let Some(first) = points.first() else {
+        return Ok(Written { last_update: 0, points: 0, skipped: 0, created: false });
+    };
+    let start = first.time().saturating_sub(START_BEFORE_FIRST);
+    let mut header = Header::new(layout, data_source_type, start, create::first_row(path))
+        .map_err(|error| FileError::new(path, FailureKind::Other, error.to_string()))?;
+    let written = apply(path, &mut header, points)?;
+    create::write_new(path, &create::image(header))
+        .map_err(|error| FileError::io(path, "create", &error))?;
+    Ok(Written { created: true, ..written })
 }
 
 /// What to read from a file.
@@ -245,54 +181,15 @@ pub struct Range {
     pub step: u32,
 }
 
-/// A consolidation function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consolidation {
-    /// The mean over a row's time.
-    Average,
-    /// The least.
-    Min,
-    /// The most.
-    Max,
-}
-
 /// One row: the end of its time in seconds since 1970, and its value; `None` is unknown.
 pub type Row = (u32, Option<f64>);
 
 /// Reads consolidated rows.
 ///
 /// # Errors
-/// Where the file can't be read.
+/// Where the file can't be read, or has no archive of that consolidation.
 pub fn fetch(path: &Path, range: Range) -> Result<Vec<Row>, FileError> {
-    Header::read(path).map_err(|error| FileError::header(path, &error))?;
-    let consolidation = match range.consolidation {
-        Consolidation::Average => ConsolidationFn::Avg,
-        Consolidation::Min => ConsolidationFn::Min,
-        Consolidation::Max => ConsolidationFn::Max,
-    };
-    librrd::clear_error();
-    let data = rrd::ops::fetch::fetch(
-        path,
-        consolidation,
-        time_of(range.start),
-        time_of(range.end),
-        Duration::from_secs(u64::from(range.step)),
-    )
-    .map_err(|error| FileError::of_crate(path, error))?;
-    let seconds = |time: SystemTime| {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
-    };
-    Ok(data
-        .rows()
-        .iter()
-        .map(|row| {
-            let value = row.as_slice().first().copied();
-            (seconds(row.timestamp()), value.filter(|value| value.is_finite()))
-        })
-        .collect())
-}
-
-fn time_of(seconds: u32) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(u64::from(seconds))
+    RrdFile::open(path, Access::Read)
+        .and_then(|mut file| fetch::rows_of(&mut file, &range))
+        .map_err(|error| FileError::header(path, &error))
 }

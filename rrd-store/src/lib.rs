@@ -4,9 +4,10 @@
 //! - [`snapshot`]: a host as bytes, and back.
 //! - [`schedule`]: when each host's points are due.
 //! - [`data_dir`]: where a series' file lies; one server at a time.
-//! - [`header`]: what a file's first bytes say; a truncated file is found before it is mapped.
-//! - [`file`]: create, update and fetch one file through librrd.
 //! - [`deletion`]: deletes the files of a host, a plugin or a series.
+//! - [`file`]: create, update and fetch one file.
+//! - [`header`]: what a file's first bytes say.
+//! - [`layout`]: the archives of new files.
 //! - [`writers`]: the threads that do it, and how their results come back.
 
 pub mod data_dir;
@@ -14,13 +15,18 @@ pub mod deletion;
 pub mod file;
 pub mod header;
 pub mod host;
+pub mod layout;
 pub mod point;
 pub mod schedule;
 pub mod series;
 pub mod snapshot;
 pub mod writers;
 
-mod librrd;
+mod create;
+mod disk;
+mod fetch;
+mod reading;
+mod update;
 
 /// Seconds between two rows of the finest archive.
 pub const STEP: u32 = 60;

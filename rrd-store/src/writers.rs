@@ -1,8 +1,8 @@
 //! The threads that write and read RRD files.
 //!
 //! The owner of the points hands out immutable batches and takes back results; the two sides share
-//! nothing else. One file is only ever touched by one thread (hash of its path), because librrd's
-//! locks do not exclude threads of one process. A lock is held for a push or a pop, never during
+//! nothing else. One file is only ever touched by one thread (hash of its path), because locks of
+//! files do not exclude threads of one process. A lock is held for a push or a pop, never during
 //! I/O.
 
 use std::collections::VecDeque;
@@ -19,6 +19,7 @@ use line_protocol::DataSourceType;
 use crate::data_dir::DataDir;
 use crate::deletion::{Deleted, Deletion, Scope, SeriesNames};
 use crate::file::{self, FailureKind, FileError, Range, Row, Written};
+use crate::layout::Layout;
 use crate::point::Point;
 
 /// Names a series of a host, and which host of that address it was.
@@ -43,6 +44,8 @@ pub enum Job {
         target: Target,
         /// What the key's suffix names.
         data_source_type: DataSourceType,
+        /// Of the file, where there is none yet.
+        layout: Arc<Layout>,
         /// Ascending by time.
         points: Vec<Point>,
     },
@@ -301,9 +304,10 @@ impl Shared {
     /// Does a job of thread `index`. `None` where another thread will have the result.
     fn run(&self, index: usize, job: Job) -> Option<Done> {
         Some(match job {
-            Job::Write { target, data_source_type, points } => {
+            Job::Write { target, data_source_type, layout, points } => {
                 let path = self.path(&target);
-                let result = guarded(&path, || file::write(&path, data_source_type, &points));
+                let result =
+                    guarded(&path, || file::write(&path, &layout, data_source_type, &points));
                 Done::Written { target, result }
             }
             Job::Fetch { token, target, range } => {

@@ -10,6 +10,7 @@ use line_protocol::{DataSourceType, Value};
 use rrd_store::data_dir::DataDir;
 use rrd_store::file::{self, Consolidation, FailureKind, Range};
 use rrd_store::header::{Header, HeaderError};
+use rrd_store::layout::Layout;
 use rrd_store::point::Point;
 use rrd_store::writers::{Done, Job, Priority, Target, Writers};
 
@@ -59,8 +60,10 @@ fn a_new_file_is_what_rrdtool_makes() {
     ] {
         let ours = directory.path().join(format!("{name}-ours.rrd"));
         let theirs = directory.path().join(format!("{name}-theirs.rrd"));
-        file::create(&ours, data_source_type, START - 10).unwrap();
+        let point = Point::new(START, Value::Unsigned(1));
+        file::write(&ours, &Layout::default(), data_source_type, &[point]).unwrap();
         made_by_rrdtool(&theirs, name);
+        rrdtool(&["update", text(&theirs), &format!("{START}:1")]);
         assert_eq!(std::fs::metadata(&ours).unwrap().len(), 190_552);
         // librrd starts each archive at a random row, so the pointers differ, and nothing else.
         let dump = |path: &Path| rrdtool(&["dump", text(path)]);
@@ -81,7 +84,9 @@ fn points_of_each_type_are_what_rrdtool_lastupdate_shows() {
         (DataSourceType::Absolute, Value::Float(2.5), "2.5"),
     ] {
         let path = directory.path().join(format!("{value}.{}.rrd", data_source_type.suffix()));
-        let written = file::write(&path, data_source_type, &[Point::new(START, value)]).unwrap();
+        let written =
+            file::write(&path, &Layout::default(), data_source_type, &[Point::new(START, value)])
+                .unwrap();
         assert_eq!((written.points, written.created), (1, true));
         let last = rrdtool(&["lastupdate", text(&path)]);
         assert_eq!(last.trim(), format!("n\n\n{START}: {shown}"));
@@ -95,10 +100,10 @@ fn a_file_of_the_earlier_system_is_taken_over_and_keeps_its_points() {
     made_by_rrdtool(&path, "GAUGE");
     rrdtool(&["update", text(&path), &format!("{START}:7")]);
     let points = [gauge(START, 1.0), gauge(START + 60, 8.0), gauge(START + 120, 9.0)];
-    let written = file::write(&path, DataSourceType::Gauge, &points).unwrap();
+    let written = file::write(&path, &Layout::default(), DataSourceType::Gauge, &points).unwrap();
     assert_eq!((written.points, written.skipped, written.created), (2, 1, false));
     assert_eq!(written.last_update, START + 120);
-    let again = file::write(&path, DataSourceType::Gauge, &points).unwrap();
+    let again = file::write(&path, &Layout::default(), DataSourceType::Gauge, &points).unwrap();
     assert_eq!((again.points, again.skipped), (0, 3));
     assert!(rrdtool(&["lastupdate", text(&path)]).contains(&format!("{}: 9", START + 120)));
 }
@@ -108,7 +113,7 @@ fn fetched_rows_are_those_of_rrdtool_fetch() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.gauge.rrd");
     let points: Vec<Point> = (0..30u32).map(|n| gauge(START + n * 60, f64::from(n * n))).collect();
-    file::write(&path, DataSourceType::Gauge, &points).unwrap();
+    file::write(&path, &Layout::default(), DataSourceType::Gauge, &points).unwrap();
     for (consolidation, name) in [
         (Consolidation::Average, "AVERAGE"),
         (Consolidation::Min, "MIN"),
@@ -146,12 +151,17 @@ fn fetched_rows_are_those_of_rrdtool_fetch() {
 fn a_truncated_file_is_an_error_and_no_sigbus() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.gauge.rrd");
-    file::write(&path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
+    file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
     for length in [190_551, 3000, 200, 10, 0] {
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
         assert!(matches!(Header::read(&path), Err(HeaderError::Truncated { .. })), "{length}");
-        let error =
-            file::write(&path, DataSourceType::Gauge, &[gauge(START + 60, 1.0)]).unwrap_err();
+        let error = file::write(
+            &path,
+            &Layout::default(),
+            DataSourceType::Gauge,
+            &[gauge(START + 60, 1.0)],
+        )
+        .unwrap_err();
         assert_eq!(error.kind, FailureKind::Damaged);
         assert!(error.to_string().contains("x.gauge.rrd: is truncated"), "{error}");
     }
@@ -172,12 +182,14 @@ fn a_file_of_another_layout_is_refused_and_left_alone() {
         "RRA:AVERAGE:0.5:1:10",
     ]);
     let before = std::fs::read(&path).unwrap();
-    let error = file::write(&path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap_err();
+    let error = file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)])
+        .unwrap_err();
     assert_eq!(error.kind, FailureKind::Layout);
     assert!(error.to_string().contains("at a step of 300 s"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     std::fs::write(&path, "not an RRD file at all".repeat(100)).unwrap();
-    let error = file::write(&path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap_err();
+    let error = file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)])
+        .unwrap_err();
     assert_eq!(error.kind, FailureKind::Damaged);
 }
 
@@ -187,7 +199,9 @@ fn what_is_no_file_is_refused_at_once() {
     let pipe = directory.path().join("x.gauge.rrd");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for path in [pipe.as_path(), directory.path()] {
-        let error = file::write(path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap_err();
+        let error =
+            file::write(path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)])
+                .unwrap_err();
         assert_eq!(error.kind, FailureKind::Damaged, "{error}");
     }
 }
@@ -196,9 +210,10 @@ fn what_is_no_file_is_refused_at_once() {
 fn a_file_of_another_type_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.rrd");
-    file::write(&path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
+    file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
     let point = Point::new(START + 60, Value::Signed(1));
-    let error = file::write(&path, DataSourceType::Derive, &[point]).unwrap_err();
+    let error =
+        file::write(&path, &Layout::default(), DataSourceType::Derive, &[point]).unwrap_err();
     assert_eq!(error.kind, FailureKind::Layout);
     assert!(error.to_string().contains("type GAUGE where the key says DERIVE"), "{error}");
 }
@@ -219,11 +234,14 @@ fn threads_write_what_they_are_given_and_report_each_batch() {
         plugin: "base".into(),
         key: format!("k{n}.gauge").into(),
     };
+    let layout = Arc::new(Layout::default());
     for n in 0..50 {
         let points = vec![gauge(START, 1.0), gauge(START + 60, 2.0)];
         let data_source_type = DataSourceType::Gauge;
         let priority = if n % 2 == 0 { Priority::Normal } else { Priority::Urgent };
-        writers.submit(Job::Write { target: target(n), data_source_type, points }, priority);
+        let layout = Arc::clone(&layout);
+        let job = Job::Write { target: target(n), data_source_type, layout, points };
+        writers.submit(job, priority);
     }
     let mut keys: Vec<Arc<str>> = Vec::new();
     while keys.len() < 50 {
