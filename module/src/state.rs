@@ -68,7 +68,7 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
     STATS.paused.set(i64::from(paused));
     STATE.set(Some(State {
         writers,
-        layout: Arc::default(),
+        layout: Arc::new(settings::layout()),
         schedule: Schedule::default(),
         hosts: BTreeSet::new(),
         waiting: Waiting::default(),

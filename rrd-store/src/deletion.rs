@@ -16,6 +16,9 @@ use line_protocol::key::key_of_file_name;
 use crate::data_dir::DataDir;
 use crate::writers::Target;
 
+/// Behind the name of a file that is being made, which has a dot in front as well.
+const UNFINISHED: &str = ".new";
+
 /// What is deleted. The names were checked: they become a path.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -74,17 +77,30 @@ impl Deletion {
     pub(crate) fn delete_own(&self, data: &DataDir, is_own: impl Fn(&str, &str) -> bool) {
         for plugin in self.plugins(data) {
             if let Some(key) = &self.scope.key {
-                if is_own(&plugin, key) {
-                    self.delete(&data.file(&self.scope.address, &plugin, key), &plugin, Some(key));
+                let file = data.file(&self.scope.address, &plugin, key);
+                if is_own(&plugin, key) && self.delete(&file) && !self.knows(&plugin, Some(key)) {
+                    self.deleted().unknown += 1;
                 }
                 continue;
             }
             let directory = self.host_directory(data).join(&plugin);
-            for name in self.names_in(&directory).filter(|name| name.ends_with(".rrd")) {
-                let key = key_of_file_name(&name);
+            for name in self.names_in(&directory) {
+                // What a killed server left of a new file goes with it, and does not count.
+                let unfinished =
+                    name.strip_prefix('.').and_then(|name| name.strip_suffix(UNFINISHED));
+                let file = unfinished.unwrap_or(&name);
+                if !file.ends_with(".rrd") {
+                    continue;
+                }
                 // One that no series can have is any thread's, so the hash of its name decides too.
-                if is_own(&plugin, key.as_deref().unwrap_or(&name)) {
-                    self.delete(&directory.join(&name), &plugin, key.as_deref());
+                let key = key_of_file_name(file);
+                if !is_own(&plugin, key.as_deref().unwrap_or(file)) {
+                    continue;
+                }
+                let path = directory.join(&name);
+                let is_gone = self.delete(&path);
+                if is_gone && unfinished.is_none() && !self.knows(&plugin, key.as_deref()) {
+                    self.deleted().unknown += 1;
                 }
             }
         }
@@ -127,17 +143,18 @@ impl Deletion {
         entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok())
     }
 
-    fn delete(&self, file: &Path, plugin: &str, key: Option<&str>) {
+    fn knows(&self, plugin: &str, key: Option<&str>) -> bool {
+        key.is_some_and(|key| self.known.get(plugin).is_some_and(|keys| keys.contains(key)))
+    }
+
+    /// Whether there was such a file, and is no longer.
+    fn delete(&self, file: &Path) -> bool {
         match fs::remove_file(file) {
-            Ok(()) => {
-                let is_known = key.is_some_and(|key| {
-                    self.known.get(plugin).is_some_and(|keys| keys.contains(key))
-                });
-                self.deleted().unknown += usize::from(!is_known);
-            }
+            Ok(()) => return true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.failed(file, "delete", &error),
         }
+        false
     }
 
     fn failed(&self, path: &Path, doing: &str, error: &io::Error) {
@@ -192,6 +209,7 @@ mod tests {
             "h/base/b%2Fc.gauge.rrd",
             "h/http%3A80/a.gauge.rrd",
             "h/http%3A80/%zz.rrd",
+            "h/http%3A80/.b.gauge.rrd.new",
             "h2/base/a.gauge.rrd",
         ]);
         let known = [("base", "a.gauge"), ("base", "b/c.gauge"), ("base", "no-file.gauge")];

@@ -15,5 +15,6 @@ mod replication;
 mod rrdtool;
 mod sample;
 mod server;
+mod settings;
 mod whole;
 mod writing;
