@@ -1,6 +1,9 @@
-//! What Redis tells: time has passed, results wait, keys are flushed, the server ends.
+//! What Redis tells: time has passed, results wait, settings change, keys are flushed, the server
+//! ends.
 
 use std::ffi::c_void;
+use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
@@ -9,12 +12,17 @@ use redis_module::{Context, ContextFlags, raw};
 use crate::guard::caught;
 use crate::host_key::with_host;
 use crate::state::{self, State};
-use crate::{clock, writing};
+use crate::stats::STATS;
+use crate::{clock, durability, writing};
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks between two looks for the stop file.
 const TICKS_A_LOOK: u32 = 10;
+/// Ticks in which all hosts are looked at once, however many they are.
+const TICKS_A_SWEEP: usize = 100;
+/// Ticks over which the rate of writing is measured.
+const TICKS_A_RATE: u32 = 100;
 
 /// A context of the module's own for calls that bring none; used on the main thread only, which
 /// holds the lock of the server whenever it runs callbacks.
@@ -41,12 +49,13 @@ pub fn find_calls(ctx: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks Redis to tell of flushes and its end.
+/// Asks Redis to tell of changed settings, of flushes and of its end.
 ///
 /// # Errors
 /// Where it refuses.
 pub fn subscribe(ctx: &Context) -> Result<(), String> {
-    let wishes: [(u64, raw::RedisModuleEventCallback); 2] = [
+    let wishes: [(u64, raw::RedisModuleEventCallback); 3] = [
+        (raw::REDISMODULE_EVENT_CONFIG, Some(on_config)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
     ];
@@ -70,6 +79,7 @@ pub fn start_ticking(ctx: &Context) {
 }
 
 fn tick(ctx: &Context, count: u32) {
+    let _ = caught(|| durability::refresh(ctx));
     let _ = caught(|| {
         state::with(|state| {
             writing::take_results(state, ctx);
@@ -78,34 +88,55 @@ fn tick(ctx: &Context, count: u32) {
             if count.is_multiple_of(TICKS_A_LOOK) {
                 state.writers.look_for_stop_file();
             }
+            if count.is_multiple_of(TICKS_A_RATE) {
+                measure_rate(state);
+            }
         })
     });
     ctx.create_timer(TICK, tick, count.wrapping_add(1));
 }
 
-/// Drops what has expired of one host, the next one at each tick: hosts that send nothing more
-/// would keep their last meta and warnings for ever.
+/// Looks at the next hosts, at all within ten seconds: drops what has expired, which hosts that send
+/// nothing more would keep for ever, and finds the oldest point that waits.
 fn sweep(state: &mut State, ctx: &Context) {
     if ctx.get_flags().contains(ContextFlags::LOADING) {
         return;
     }
-    let next = match &state.swept {
-        Some(last) => {
-            let after = (std::ops::Bound::Excluded(last.clone()), std::ops::Bound::Unbounded);
-            state.hosts.range(after).next()
+    let count = state.hosts.len() / TICKS_A_SWEEP + 1;
+    let after = state.swept.take().map_or(Bound::Unbounded, Bound::Excluded);
+    let next: Vec<Arc<str>> =
+        state.hosts.range((after, Bound::Unbounded)).take(count).cloned().collect();
+    for address in &next {
+        let since = with_host(ctx, address, |stored| {
+            let stored = stored?;
+            stored.change().expire(clock::now());
+            Some(stored.pending_since())
+        });
+        match since {
+            Ok(Some(since)) => {
+                state.oldest_swept = state.oldest_swept.into_iter().chain(since).min();
+            }
+            _ => {
+                state.forget(address);
+            }
         }
-        None => state.hosts.first(),
-    };
-    state.swept = next.cloned();
-    let Some(address) = state.swept.clone() else {
-        return;
-    };
-    let known = with_host(ctx, &address, |stored| {
-        stored.map(|stored| stored.change().expire(clock::now())).is_some()
-    });
-    if !known.unwrap_or(false) {
-        state.forget(&address);
     }
+    if next.len() == count {
+        state.swept = next.last().cloned();
+    } else {
+        let oldest = state.oldest_swept.take().map_or(0, |since| i64::from(since) + 1);
+        STATS.oldest_pending_since.set(oldest);
+    }
+}
+
+/// Notes how many points a second were written since the last time.
+fn measure_rate(state: &mut State) {
+    let (now, written) = (clock::monotonic(), STATS.points_written.get());
+    let (last, before) = state.rate_from;
+    let seconds = u64::from(now.saturating_sub(last).max(1));
+    let rate = written.saturating_sub(before) / seconds;
+    STATS.points_written_per_second.set(i64::try_from(rate).unwrap_or(i64::MAX));
+    state.rate_from = (now, written);
 }
 
 /// Called by a writer thread when results wait: makes the main thread take them.
@@ -150,6 +181,15 @@ unsafe extern "C" fn on_flush(
         let ctx = Context::new(ctx);
         caught(|| state::all_forgotten(&ctx));
     }
+}
+
+unsafe extern "C" fn on_config(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _data: *mut c_void,
+) {
+    durability::settings_changed();
 }
 
 /// Comes after the last write of AOF or RDB.

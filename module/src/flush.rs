@@ -1,4 +1,5 @@
-//! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH).
+//! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH); for files to
+//! be gone (DEL).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,9 +7,12 @@ use std::sync::Arc;
 use redis_module::{
     BlockedClient, Context, ContextFlags, RedisError, RedisResult, RedisValue, ThreadSafeContext,
 };
+use rrd_store::deletion::Deleted;
 use rrd_store::file::{FailureKind, FileError, Range, Row, Written};
+use rrd_store::selection::Selection;
 use rrd_store::writers::{Job, Priority, Target};
 
+use crate::deletion;
 use crate::host_key::with_host;
 use crate::state::State;
 use crate::stats::STATS;
@@ -22,6 +26,8 @@ pub struct Waiting {
     /// By series: who waits for it, and for its points up to which time.
     by_series: HashMap<Target, Vec<(u64, u32)>>,
     fetches: HashMap<u64, (BlockedClient, Target)>,
+    /// With how many series memory knew.
+    deletions: HashMap<u64, (BlockedClient, usize)>,
 }
 
 struct Flush {
@@ -69,13 +75,13 @@ pub fn check_not_paused(state: &State) -> Result<(), RedisError> {
     Ok(())
 }
 
-/// Writes the waiting points of the series that `wanted` (plugin, key) picks of these hosts; the
-/// client gets its reply when they are in their files.
+/// Writes the waiting points of the selected series of these hosts; the client gets its reply when
+/// they are in their files.
 pub fn start(
     state: &mut State,
     ctx: &Context,
     addresses: &[Arc<str>],
-    wanted: impl Fn(&str, &str) -> bool,
+    selection: Selection<'_>,
     then: Then,
 ) -> RedisResult {
     STATS.flushes.add(1);
@@ -87,21 +93,17 @@ pub fn start(
                 return;
             };
             stored.read(|host| {
-                for (plugin, found) in host.plugins() {
-                    for (key, series) in found.series() {
-                        if let Some(newest) = series.newest_pending()
-                            && wanted(plugin, key)
-                        {
-                            let target = Target {
-                                address: Arc::clone(address),
-                                generation: host.generation(),
-                                plugin: Arc::clone(plugin),
-                                key: Arc::from(key),
-                            };
-                            waits.push((target, newest.time()));
-                        }
+                host.each_series(selection, |plugin, key, series| {
+                    if let Some(newest) = series.newest_pending() {
+                        let target = Target {
+                            address: Arc::clone(address),
+                            generation: host.generation(),
+                            plugin: Arc::clone(plugin),
+                            key: Arc::from(key),
+                        };
+                        waits.push((target, newest.time()));
                     }
-                }
+                });
             });
         });
     }
@@ -109,10 +111,9 @@ pub fn start(
         return Ok(RedisValue::Integer(0));
     }
     for address in addresses {
-        writing::submit(state, ctx, address, Priority::Urgent, &wanted);
+        writing::submit(state, ctx, address, Priority::Urgent, selection);
     }
-    let id = state.waiting.next_id;
-    state.waiting.next_id += 1;
+    let id = state.waiting.next_id();
     let flush = Flush {
         client: ctx.block_client(),
         then,
@@ -135,7 +136,21 @@ pub fn start(
 
 impl Waiting {
     fn count(&self) -> i64 {
-        i64::try_from(self.flushes.len() + self.fetches.len()).unwrap_or(i64::MAX)
+        let count = self.flushes.len() + self.fetches.len() + self.deletions.len();
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+
+    /// A number that no other client that waits has.
+    pub fn next_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// A client waits for files to be gone, of so many series that memory knew.
+    pub fn add_deletion(&mut self, token: u64, client: BlockedClient, known: usize) {
+        self.deletions.insert(token, (client, known));
+        STATS.flushes_waiting.set(self.count());
     }
 }
 
@@ -178,9 +193,8 @@ pub fn settle(
     }
     if !more.is_empty() {
         state.waiting.by_series.insert(target.clone(), more);
-        let (plugin, key) = (Arc::clone(&target.plugin), Arc::clone(&target.key));
-        let wanted = |p: &str, k: &str| *p == *plugin && *k == *key;
-        writing::submit(state, ctx, &target.address, Priority::Urgent, wanted);
+        let selection = Selection::Keys(&target.plugin, &[&target.key]);
+        writing::submit(state, ctx, &target.address, Priority::Urgent, selection);
     }
     STATS.flushes_waiting.set(state.waiting.count());
 }
@@ -202,8 +216,7 @@ fn finish(state: &mut State, flush: Flush) {
 
 /// Reads rows for a client that waits.
 fn fetch(state: &mut State, client: BlockedClient, target: Target, range: Range) {
-    let token = state.waiting.next_id;
-    state.waiting.next_id += 1;
+    let token = state.waiting.next_id();
     state.waiting.fetches.insert(token, (client, target.clone()));
     state.writers.submit(Job::Fetch { token, target, range }, Priority::Urgent);
 }
@@ -228,6 +241,17 @@ pub fn fetched(state: &mut State, token: u64, result: Result<Vec<Row>, FileError
         RedisValue::Array(vec![RedisValue::Integer(i64::from(time)), value])
     };
     reply(client, Ok(RedisValue::Array(rows.into_iter().map(row).collect())));
+}
+
+/// Files are gone, or not. Nobody may wait for it: then an error is logged.
+pub fn deleted(state: &mut State, ctx: &Context, token: u64, deleted: Deleted) {
+    if let Some((client, known)) = state.waiting.deletions.remove(&token) {
+        STATS.flushes_waiting.set(state.waiting.count());
+        return reply(client, deletion::outcome(known, deleted));
+    }
+    if let Err(error) = deletion::outcome(0, deleted) {
+        ctx.log_warning(&error.to_string());
+    }
 }
 
 fn reply(client: BlockedClient, result: RedisResult) {

@@ -1,18 +1,19 @@
 //! The native type: one key a host, `kurado:{address}`, whose value holds all that is known of it.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::ffi::{c_int, c_void};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use redis_module::key::RedisKey;
 use redis_module::native_types::RedisType;
 use redis_module::{Context, RedisError, RedisString, raw};
 use rrd_store::host::Host;
 use rrd_store::snapshot;
 
 use crate::guard::caught;
-use crate::state;
 use crate::stats::STATS;
+use crate::{clock, state};
 
 /// The type of a host's key (`SCAN … TYPE kuradohst`).
 pub static HOST_TYPE: RedisType = RedisType::new(
@@ -51,15 +52,52 @@ static NEXT_GENERATION: AtomicU64 = AtomicU64::new(1);
 /// A host as the value of a key, and its share in the totals of [`STATS`].
 pub struct StoredHost {
     host: RefCell<Host>,
-    counted: Cell<Counted>,
+    share: RefCell<Share>,
 }
 
-/// What a host adds to the totals.
-#[derive(Clone, Copy, Default)]
-struct Counted {
+/// What a host adds to the totals. Times are of the clock that never steps.
+#[derive(Default)]
+struct Share {
     series: i64,
     points: i64,
     bytes: i64,
+    /// When the oldest point came that no writer has.
+    waiting_since: Option<u32>,
+    /// Points that writers have, and when the oldest of them came.
+    taken: i64,
+    taken_since: Option<u32>,
+}
+
+impl Share {
+    fn set_points(&mut self, points: i64) {
+        if points > self.points {
+            self.waiting_since.get_or_insert_with(clock::monotonic);
+        } else if points < self.points {
+            self.taken -= self.points - points;
+        }
+        if self.taken <= 0 {
+            (self.taken, self.taken_since) = (0, None);
+        }
+        if points == 0 {
+            (self.taken, self.taken_since, self.waiting_since) = (0, None, None);
+        }
+        self.points = points;
+    }
+
+    /// Writers were given so many points. Where these are not all, the others wait for a retry, and
+    /// which of them is the oldest is not known.
+    fn take(&mut self, points: i64) {
+        if points == self.points {
+            self.taken = points;
+            self.taken_since = self.since();
+            self.waiting_since = None;
+        }
+    }
+
+    /// When the oldest point came, near enough.
+    fn since(&self) -> Option<u32> {
+        [self.taken_since, self.waiting_since].into_iter().flatten().min()
+    }
 }
 
 /// A host that is being changed; the totals follow when it is let go.
@@ -71,7 +109,7 @@ pub struct ChangingHost<'a> {
 impl StoredHost {
     fn new(host: Host) -> Self {
         STATS.hosts.add(1);
-        let stored = Self { host: RefCell::new(host), counted: Cell::default() };
+        let stored = Self { host: RefCell::new(host), share: RefCell::default() };
         stored.count(&stored.host.borrow());
         stored
     }
@@ -88,25 +126,34 @@ impl StoredHost {
 
     /// Brings the totals up to what the host has now.
     fn count(&self, host: &Host) {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.count_to(Counted {
-            series: number(host.series_count()),
-            points: number(host.pending_points()),
-            bytes: number(host.pending_bytes()),
-        });
+        self.count_to(host.series_count(), host.pending_points(), host.pending_bytes());
     }
 
-    fn count_to(&self, now: Counted) {
-        let before = self.counted.replace(now);
-        STATS.series.add(now.series - before.series);
-        STATS.pending_points.add(now.points - before.points);
-        STATS.pending_bytes.add(now.bytes - before.bytes);
+    fn count_to(&self, series: usize, points: usize, bytes: usize) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (series, points, bytes) = (number(series), number(points), number(bytes));
+        let mut share = self.share.borrow_mut();
+        STATS.series.add(series - share.series);
+        STATS.pending_points.add(points - share.points);
+        STATS.pending_bytes.add(bytes - share.bytes);
+        (share.series, share.bytes) = (series, bytes);
+        share.set_points(points);
+    }
+
+    /// Writers were given so many points of all that wait.
+    pub fn note_taken(&self, points: usize) {
+        self.share.borrow_mut().take(i64::try_from(points).unwrap_or(i64::MAX));
+    }
+
+    /// When the oldest point that waits came, near enough, by the clock that never steps.
+    pub fn pending_since(&self) -> Option<u32> {
+        self.share.borrow().since()
     }
 }
 
 impl Drop for StoredHost {
     fn drop(&mut self) {
-        self.count_to(Counted::default());
+        self.count_to(0, 0, 0);
         STATS.hosts.add(-1);
     }
 }
@@ -137,10 +184,24 @@ pub fn key_name(ctx: &Context, address: &str) -> RedisString {
 }
 
 /// The address that a key's name holds.
-fn address_of(key: &[u8]) -> Option<&str> {
+pub fn address_of(key: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(key).ok()?;
     let address = name.strip_prefix("kurado:{")?.strip_suffix('}')?;
     line_protocol::address::is_valid(address).then_some(address)
+}
+
+/// A number that no host of this server had before.
+pub fn next_generation() -> u64 {
+    NEXT_GENERATION.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The host that a key holds.
+///
+/// # Errors
+/// Where it holds another type.
+pub fn value(key: &RedisKey) -> Result<Option<&StoredHost>, RedisError> {
+    key.get_value::<StoredHost>(&HOST_TYPE)
+        .map_err(|_| RedisError::WrongType)
 }
 
 /// Runs `read` with the host, or with `None` where it is not known.
@@ -154,8 +215,7 @@ pub fn with_host<T>(
 ) -> Result<T, RedisError> {
     let name = checked_key_name(ctx, address)?;
     let key = ctx.open_key(&name);
-    let stored = key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)?;
-    Ok(read(stored))
+    Ok(read(value(&key)?))
 }
 
 /// Runs `change` with the host of a key's name, which is made where it is not known, as a change of
@@ -173,8 +233,7 @@ pub fn with_host_to_write<T>(
     if let Some(stored) = value()? {
         return Ok(change(stored));
     }
-    let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
-    key.set_value(&HOST_TYPE, StoredHost::new(Host::new(generation)))?;
+    key.set_value(&HOST_TYPE, StoredHost::new(Host::new(next_generation())))?;
     let stored = value()?.ok_or(RedisError::Str("ERR the host could not be stored"))?;
     let changed = change(stored);
     if stored.read(Host::is_empty) {
@@ -213,19 +272,20 @@ fn load(io: *mut raw::RedisModuleIO, version: c_int) -> Option<StoredHost> {
         return None;
     }
     let bytes = raw::load_string_buffer(io).ok()?;
-    let generation = NEXT_GENERATION.fetch_add(1, Ordering::Relaxed);
-    let host = snapshot::decode(version, bytes.as_ref(), generation)
+    let host = snapshot::decode(version, bytes.as_ref(), next_generation())
         .inspect_err(|error| redis_module::MODULE_CONTEXT.log_warning(&error.to_string()))
         .ok()?;
     // SAFETY: `io` is valid for this call; the name is borrowed from it, and may be missing.
-    let name = unsafe {
-        raw::RedisModule_GetKeyNameFromIO
+    let (name, database) = unsafe {
+        let name = raw::RedisModule_GetKeyNameFromIO
             .map(|get| get(io))
             .filter(|name| !name.is_null())
-            .map(RedisString::string_as_slice)
+            .map(RedisString::string_as_slice);
+        (name, raw::RedisModule_GetDbIdFromIO.map(|get| get(io)))
     };
-    if let Some(address) = name.and_then(address_of) {
-        state::host_loaded(address, host.pending_points() > 0);
+    // In another database it keeps its points.
+    if let Some(address) = name.and_then(address_of).filter(|_| database == Some(0)) {
+        state::host_came(address, host.pending_points() > 0);
     }
     Some(StoredHost::new(host))
 }
@@ -322,4 +382,25 @@ unsafe extern "C" fn free(value: *mut c_void) {
         // SAFETY: the pointer came from `Box::into_raw`, and Redis frees each value once.
         drop(unsafe { Box::from_raw(value.cast::<StoredHost>()) });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn the_oldest_point_is_that_of_a_failing_file_and_else_of_the_last_delay() {
+        let mut share = Share { points: 10, waiting_since: Some(5), ..Share::default() };
+        share.take(10);
+        assert_eq!(share.since(), Some(5));
+        // More came; all that was taken is written but for one.
+        share.set_points(13);
+        share.waiting_since = Some(50);
+        share.set_points(4);
+        assert_eq!(share.since(), Some(5));
+        // It waits for a retry while the others are taken.
+        share.take(3);
+        share.set_points(1);
+        assert_eq!(share.since(), Some(50));
+    }
 }

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use redis_module::{Context, ContextFlags, raw};
 
 use crate::guard::caught;
-use crate::settings;
-use crate::stats::{REASONS, STATS};
+use crate::stats::STATS;
+use crate::{clock, durability, settings};
 
 static DATA_DIR: OnceLock<CString> = OnceLock::new();
 
@@ -61,20 +61,24 @@ fn write(ctx: *mut raw::RedisModuleInfoCtx) {
     let flags =
         unsafe { raw::RedisModule_GetContextFlags.map(|flags| flags(std::ptr::null_mut())) };
     let has_aof = flags.is_some_and(|flags| flags & ContextFlags::AOF.bits() != 0);
-    text(c"durability", if has_aof { c"aof" } else { c"no aof" });
-    number(c"write_delay_seconds", u64::from(settings::delay_in_force(has_aof)));
+    let write_delay = settings::delay_in_force(has_aof);
+    text(c"durability", durability::words(has_aof, write_delay, &mut [0; _]));
+    number(c"write_delay_seconds", u64::from(write_delay));
     number(c"writing_paused", STATS.paused.get());
     number(c"hosts", STATS.hosts.get());
     number(c"series", STATS.series.get());
     number(c"lines_accepted", STATS.lines_accepted.get());
     number(c"lines_rejected", STATS.lines_rejected.get());
-    for (reason, counter) in REASONS.iter().zip(&STATS.rejected) {
+    for (reason, counter) in STATS.rejections() {
         number(reason, counter.get());
     }
+    number(c"pushes_refused", STATS.pushes_refused.get());
     number(c"pending_points", STATS.pending_points.get());
     number(c"pending_bytes", STATS.pending_bytes.get());
+    number(c"oldest_pending_age_seconds", oldest_pending_age());
     number(c"batches_in_flight", STATS.batches_in_flight.get());
     number(c"points_written", STATS.points_written.get());
+    number(c"points_written_per_second", STATS.points_written_per_second.get());
     number(c"points_skipped", STATS.points_skipped.get());
     number(c"files_created", STATS.files_created.get());
     number(c"files_updated", STATS.files_updated.get());
@@ -87,4 +91,15 @@ fn write(ctx: *mut raw::RedisModuleInfoCtx) {
     number(c"write_errors_other", STATS.errors_other.get());
     number(c"flushes", STATS.flushes.get());
     number(c"clients_waiting", STATS.flushes_waiting.get());
+}
+
+/// Seconds that the oldest point has waited, as of the last look at all hosts.
+fn oldest_pending_age() -> u64 {
+    if STATS.pending_points.get() == 0 {
+        return 0;
+    }
+    match STATS.oldest_pending_since.get() {
+        0 => 0,
+        since => u64::from(clock::monotonic()).saturating_sub(since - 1),
+    }
 }

@@ -30,6 +30,8 @@ pub enum Takes {
     Everything,
     /// `meta` alone.
     Meta,
+    /// All, of whoever may write the queue of the earlier system: no rule for single hosts holds.
+    Queued,
 }
 
 /// Where lines come from.
@@ -41,7 +43,8 @@ enum Origin {
     Replay,
 }
 
-/// Takes payloads of lines and replies with accepted, rejected, and the reasons.
+/// Takes payloads of lines and replies with accepted, rejected, and the reasons; to a queue's
+/// sender with accepted alone.
 ///
 /// # Errors
 /// In a database other than 0, and past a bound; then no line is accepted.
@@ -52,7 +55,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     let origin = if flags.intersects(replayed) { Origin::Replay } else { Origin::Client };
     let sender = Sender::new(ctx);
     if origin == Origin::Client {
-        bounds::check(ctx, payloads, &sender)?;
+        bounds::check(ctx, payloads, &sender).inspect_err(|_| STATS.pushes_refused.add(1))?;
     }
     let now = clock::now();
     let mut push = Push {
@@ -71,8 +74,12 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     if origin == Origin::Replay {
         ctx.replicate_verbatim();
     }
-    STATS.lines_accepted.add(push.outcome.accepted);
-    Ok(push.outcome.into_reply())
+    let outcome = push.outcome;
+    STATS.lines_accepted.add(outcome.accepted);
+    Ok(match takes {
+        Takes::Queued => outcome.accepted.into(),
+        Takes::Everything | Takes::Meta => outcome.into_reply(),
+    })
 }
 
 /// A command that brings lines.
@@ -157,6 +164,7 @@ impl<'a> Push<'a> {
         let (ctx, address) = (self.ctx, first.address);
         let name = key_name(ctx, address);
         if self.origin == Origin::Client
+            && self.takes != Takes::Queued
             && let Err(error) = permission::check_client(ctx, &name, Wish::Write)
         {
             let rejection = Rejection::new("permission", error.to_string());
@@ -177,7 +185,7 @@ impl<'a> Push<'a> {
                     }
                     other => other.to_string(),
                 };
-                return self.reject_of_host(address, lines, &Rejection::new("key_in_use", text));
+                return self.reject_of_host(address, lines, &Rejection::new("key type", text));
             }
         };
         let _ = state::with(|state| {
@@ -270,7 +278,7 @@ impl<'a> Push<'a> {
     }
 
     fn apply(&self, host: &mut Host, line: &Line<'_>) -> Result<(), Rejection> {
-        let full = |full: Full| Rejection::new("full", full.to_string());
+        let full = |full: Full| Rejection::new("bound", full.to_string());
         let (plugin, received) = (line.plugin, self.received);
         match &line.record {
             Record::Metric { key, data_source_type, value } => {
@@ -302,7 +310,7 @@ impl<'a> Push<'a> {
     fn check_accepted(&self, accepted: Accepted, time: u32) -> Result<(), Rejection> {
         match accepted {
             Accepted::TooOld(floor) if self.origin == Origin::Client => Err(Rejection::new(
-                "too_old",
+                "too old",
                 format!("time {time} is not after {floor}, the last update of this series"),
             )),
             _ => Ok(()),

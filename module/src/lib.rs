@@ -12,25 +12,32 @@ mod allocator;
 mod bounds;
 mod clock;
 mod commands;
+mod deletion;
 mod docs;
+mod durability;
 mod events;
 mod flush;
 mod guard;
 mod host_key;
 mod info;
 mod ingest;
+mod keyspace;
 mod outcome;
 mod payload;
 mod permission;
+mod queue;
 mod sender;
 mod settings;
 mod state;
 mod stats;
+mod subcommands;
 mod writing;
 
 use redis_module::{Context, ModuleOptions, RedisString, Status, redis_module};
 
-use commands::{fetch, flush as flush_command, host, hosts, meta, push, series};
+use commands::{
+    del, fetch, flush as flush_command, host, hosts, push, queue as queue_command, series,
+};
 use guard::guarded;
 use host_key::HOST_TYPE;
 
@@ -44,7 +51,7 @@ type Allocator = std::alloc::System;
 #[cfg(test)]
 const ALLOCATOR: Allocator = std::alloc::System;
 
-// Keys stand inside payloads, so no command declares a key position. Writes refuse past
+// Keys stand inside payloads, so but for the queue no command declares a key position. Writes refuse past
 // `maxmemory`; waiting commands are no writes, since they change nothing that is replicated.
 redis_module! {
     name: "kurado",
@@ -55,7 +62,8 @@ redis_module! {
     deinit: deinit,
     commands: [
         ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, ""],
-        ["kurado.meta", |c: &_, a| guarded(c, a, meta::run), "write deny-oom", 0, 0, 0, ""],
+        ["kurado.queue", |c: &_, a| guarded(c, a, queue_command::run), "write deny-oom", 1, 1, 1, ""],
+        ["kurado.del", |c: &_, a| guarded(c, a, del::run), "write", 0, 0, 0, ""],
         ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, ""],
         ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, ""],
         ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, ""],
@@ -86,14 +94,17 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     // A faulty snapshot then costs its RESTORE or its sync, and not the server.
     ctx.set_module_options(ModuleOptions::HANDLE_IO_ERRORS);
     settings::register(ctx)?;
+    subcommands::register(ctx)?;
     docs::register(ctx)?;
     info::register(ctx)?;
     let data = settings::open_data_dir()?;
     info::set_data_dir(data.path());
     events::find_calls(ctx)?;
     state::start(data, settings::writer_threads())?;
+    queue::register(ctx).inspect_err(|_| state::stop(ctx))?;
     // Redis 7.0 goes on telling a module of events whose load has failed, so this comes last.
     events::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
+    keyspace::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
     events::start_ticking(ctx);
     settings::log_durability(ctx);
     Ok(())

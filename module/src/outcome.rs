@@ -12,7 +12,7 @@ pub type Place = (usize, usize);
 
 /// Why a line was rejected.
 pub struct Rejection {
-    /// One of [`crate::stats::REASONS`].
+    /// One of those that [`crate::stats`] counts.
     pub kind: &'static str,
     /// Names the value and the rule.
     pub text: String,

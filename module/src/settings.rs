@@ -1,15 +1,17 @@
 //! Settings: Redis module configs, `kurado.NAME`.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use redis_module::configuration::{
-    ConfigurationContext, ConfigurationFlags as Flags, register_i64_configuration,
-    register_string_configuration,
+    ConfigurationContext, ConfigurationFlags as Flags, ConfigurationValue,
+    register_bool_configuration, register_i64_configuration, register_string_configuration,
 };
-use redis_module::{Context, ContextFlags, raw};
+use redis_module::{Context, ContextFlags, RedisError, RedisString, raw};
+use rrd_store::HEARTBEAT as STANDARD_HEARTBEAT;
 use rrd_store::data_dir::DataDir;
+use rrd_store::layout::Layout;
 
 use crate::{clock, state};
 
@@ -22,6 +24,33 @@ static WRITE_DELAY: AtomicI64 = AtomicI64::new(300);
 static MAX_PENDING_BYTES: AtomicI64 = AtomicI64::new(1 << 30);
 static MAX_SERIES: AtomicI64 = AtomicI64::new(5_000_000);
 static MAX_HOSTS: AtomicI64 = AtomicI64::new(100_000);
+static HEARTBEAT: AtomicI64 = AtomicI64::new(STANDARD_HEARTBEAT as i64);
+static RRA: Archives = Archives(LazyLock::new(Mutex::default));
+static QUEUE_COMPAT: AtomicBool = AtomicBool::new(true);
+
+/// The archives of new files; a text that no file can have is refused.
+struct Archives(LazyLock<Mutex<Layout>>);
+
+impl Archives {
+    fn get(&self) -> Layout {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ConfigurationValue<RedisString> for Archives {
+    fn get(&self, _: &ConfigurationContext) -> RedisString {
+        RedisString::create(None, Archives::get(self).to_string())
+    }
+
+    fn set(&self, _: &ConfigurationContext, text: RedisString) -> Result<(), RedisError> {
+        let text = text.try_as_str()?;
+        let layout = text.parse().map_err(|error| {
+            RedisError::String(format!("kurado.rra '{}': {error}", text.escape_debug()))
+        })?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = layout;
+        Ok(())
+    }
+}
 
 /// Registers the settings and reads what the configuration says of them.
 ///
@@ -41,20 +70,38 @@ pub fn register(ctx: &Context) -> Result<(), String> {
     number("max-pending-bytes", &MAX_PENDING_BYTES, 1 << 16, 1 << 46, Flags::MEMORY);
     number("max-series", &MAX_SERIES, 1, most, Flags::DEFAULT);
     number("max-hosts", &MAX_HOSTS, 1, most, Flags::DEFAULT);
+    number("heartbeat", &HEARTBEAT, 1, 86400, Flags::DEFAULT);
+    let standard = Layout::default().to_string();
+    let changed_rra = Some(Box::new(|_: &_, _: &str, _: &_| layout_changed()) as Box<_>);
+    register_string_configuration(ctx, "rra", &RRA, &standard, Flags::DEFAULT, changed_rra);
+    register_bool_configuration(ctx, "queue-compat", &QUEUE_COMPAT, true, Flags::DEFAULT, None);
     // SAFETY: `ctx` is the module's own context, valid during load.
     let loaded = unsafe { raw::RedisModule_LoadConfigs.map(|load| load(ctx.get_raw())) };
     if loaded != Some(raw::REDISMODULE_OK as i32) {
-        return Err("a setting has a value out of its bounds; see the line above".to_owned());
+        return Err("a setting has a bad value; see the line above".to_owned());
     }
     Ok(())
 }
 
-/// A setting was changed: what is scheduled by the old write delay is spread anew.
+/// A setting was changed: what is scheduled by the old write delay is spread anew, and new files
+/// are of the new layout.
 fn changed(_: &ConfigurationContext, name: &str, _: &'static AtomicI64) {
     if name.ends_with("write-delay") {
         let delay = u32::try_from(positive(&WRITE_DELAY)).unwrap_or(u32::MAX);
         let _ = state::with(|state| state.schedule.respread(clock::monotonic(), delay));
+    } else if name.ends_with("heartbeat") {
+        layout_changed();
     }
+}
+
+fn layout_changed() {
+    let _ = state::with(|state| state.layout = Arc::new(layout()));
+}
+
+/// What new files are made of.
+pub fn layout() -> Layout {
+    let heartbeat = u32::try_from(positive(&HEARTBEAT)).unwrap_or(STANDARD_HEARTBEAT);
+    Layout { heartbeat, ..RRA.get() }
 }
 
 /// Opens the data directory. A relative one lies below Redis's own `dir`, where Redis stands.
@@ -103,6 +150,11 @@ pub fn max_series() -> u64 {
 /// Most hosts.
 pub fn max_hosts() -> u64 {
     positive(&MAX_HOSTS)
+}
+
+/// Whether an RPUSH to the queue of the earlier system is a push.
+pub fn queue_compat() -> bool {
+    QUEUE_COMPAT.load(Ordering::Relaxed)
 }
 
 /// Says at load how safe points in memory are.

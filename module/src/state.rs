@@ -4,7 +4,7 @@
 //! forked child finds no lock in it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
 use rrd_store::layout::Layout;
 use rrd_store::schedule::Schedule;
-use rrd_store::writers::{Priority, Writers};
+use rrd_store::selection::Selection;
+use rrd_store::writers::{Priority, Target, Writers};
 
 use crate::flush::Waiting;
 use crate::stats::STATS;
@@ -37,10 +38,17 @@ pub struct State {
     pub waiting: Waiting,
     /// Batches that writers have.
     pub in_flight: usize,
+    /// Series that were deleted while a writer had points of them, and how often: so many results
+    /// of theirs are still to come, which a new series of the same name must not take for its own.
+    pub forgotten: HashMap<Target, u32>,
     /// An operator's stop file is there.
     pub paused: bool,
-    /// Where the sweep for expired meta and warnings goes on.
+    /// Where the sweep over all hosts goes on.
     pub swept: Option<Arc<str>>,
+    /// When the oldest waiting point came that the sweep has found so far.
+    pub oldest_swept: Option<u32>,
+    /// When the rate of writing was last measured, and how many points were written by then.
+    pub rate_from: (u32, u64),
     /// When a failed write was last logged, by the clock that never steps.
     pub failure_logged: Option<u32>,
 }
@@ -69,13 +77,16 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
     STATS.paused.set(i64::from(paused));
     STATE.set(Some(State {
         writers,
-        layout: Arc::default(),
+        layout: Arc::new(settings::layout()),
         schedule: Schedule::default(),
         hosts: BTreeSet::new(),
         waiting: Waiting::default(),
         in_flight: 0,
+        forgotten: HashMap::new(),
         paused,
         swept: None,
+        oldest_swept: None,
+        rate_from: (clock::monotonic(), 0),
         failure_logged: None,
     }));
     Ok(())
@@ -94,14 +105,22 @@ pub fn with<T>(work: impl FnOnce(&mut State) -> T) -> Result<T, RedisError> {
         .ok_or(RedisError::Str("ERR Kurado is shutting down"))
 }
 
-/// A host came from an RDB file or RESTORE.
-pub fn host_loaded(address: &str, has_pending: bool) {
+impl State {
+    /// Forgets which hosts there are, and when they are due.
+    pub fn forget_hosts(&mut self) {
+        self.schedule.clear();
+        self.hosts.clear();
+    }
+}
+
+/// A host came from an RDB file, or to its address from another key.
+pub fn host_came(address: &str, has_pending: bool) {
     let _ = with(|state| {
         state.hosts.insert(address.into());
         if has_pending {
-            // Due at its own second of a short delay: what was left by the last run goes out
-            // soon, but not all at once.
-            state.schedule.add(address, clock::monotonic(), settings::MOST_DELAY_WITHOUT_AOF);
+            // Due at its own second of a short delay: what was left elsewhere goes out soon, but
+            // not all at once.
+            state.schedule.add(address, clock::monotonic(), settings::delay_in_force(false));
         }
     });
 }
@@ -113,11 +132,10 @@ pub fn all_forgotten(ctx: &Context) {
         // files no longer waits there: here it may.
         if ctx.get_flags().contains(ContextFlags::SLAVE) && !state.paused {
             for address in state.hosts.clone() {
-                writing::submit(state, ctx, &address, Priority::Normal, |_, _| true);
+                writing::submit(state, ctx, &address, Priority::Normal, Selection::All);
             }
         }
-        state.schedule.clear();
-        state.hosts.clear();
+        state.forget_hosts();
     });
 }
 
@@ -133,7 +151,7 @@ pub fn stop(ctx: &Context) {
     while writes && started.elapsed() < DRAIN_LIMIT {
         writing::take_results(&mut state, ctx);
         for address in &addresses {
-            writing::submit(&mut state, ctx, address, Priority::Normal, |_, _| true);
+            writing::submit(&mut state, ctx, address, Priority::Normal, Selection::All);
         }
         if state.in_flight == 0 {
             break;

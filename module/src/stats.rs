@@ -6,6 +6,26 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rrd_store::file::FailureKind;
 
+/// Why lines are rejected: as [`line_protocol::LineError::kind`] says, and what is found later;
+/// and the field of INFO that counts it.
+const REJECTIONS: [(&str, &CStr); 15] = [
+    ("length", c"rejected_length"),
+    ("utf8", c"rejected_utf8"),
+    ("columns", c"rejected_columns"),
+    ("address", c"rejected_address"),
+    ("name", c"rejected_name"),
+    ("plugin", c"rejected_plugin"),
+    ("type", c"rejected_type"),
+    ("key", c"rejected_key"),
+    ("value", c"rejected_value"),
+    ("time", c"rejected_time"),
+    ("future", c"rejected_future"),
+    ("too old", c"rejected_too_old"),
+    ("permission", c"rejected_permission"),
+    ("bound", c"rejected_bound"),
+    ("key type", c"rejected_key_type"),
+];
+
 /// A number that only grows.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -46,37 +66,22 @@ impl Gauge {
     }
 }
 
-/// Why lines are rejected, as INFO names it.
-pub const REASONS: [&CStr; 15] = [
-    c"rejected_length",
-    c"rejected_utf8",
-    c"rejected_columns",
-    c"rejected_address",
-    c"rejected_name",
-    c"rejected_plugin",
-    c"rejected_type",
-    c"rejected_key",
-    c"rejected_value",
-    c"rejected_time",
-    c"rejected_future",
-    c"rejected_too_old",
-    c"rejected_full",
-    c"rejected_permission",
-    c"rejected_key_in_use",
-];
-
 /// All counters of the module.
 pub struct Stats {
     pub lines_accepted: Counter,
     pub lines_rejected: Counter,
-    /// By [`REASONS`].
-    pub rejected: [Counter; REASONS.len()],
+    rejected: [Counter; REJECTIONS.len()],
+    pub pushes_refused: Counter,
     pub hosts: Gauge,
     pub series: Gauge,
     pub pending_points: Gauge,
     pub pending_bytes: Gauge,
+    /// By the clock that never steps, and 1; 0 where none waits.
+    pub oldest_pending_since: Gauge,
     pub batches_in_flight: Gauge,
     pub points_written: Counter,
+    /// Over the last ten seconds.
+    pub points_written_per_second: Gauge,
     pub points_skipped: Counter,
     pub files_created: Counter,
     pub files_updated: Counter,
@@ -96,13 +101,16 @@ pub struct Stats {
 pub static STATS: Stats = Stats {
     lines_accepted: Counter::new(),
     lines_rejected: Counter::new(),
-    rejected: [const { Counter::new() }; REASONS.len()],
+    rejected: [const { Counter::new() }; REJECTIONS.len()],
+    pushes_refused: Counter::new(),
     hosts: Gauge::new(),
     series: Gauge::new(),
     pending_points: Gauge::new(),
     pending_bytes: Gauge::new(),
+    oldest_pending_since: Gauge::new(),
     batches_in_flight: Gauge::new(),
     points_written: Counter::new(),
+    points_written_per_second: Gauge::new(),
     points_skipped: Counter::new(),
     files_created: Counter::new(),
     files_updated: Counter::new(),
@@ -119,15 +127,18 @@ pub static STATS: Stats = Stats {
 };
 
 impl Stats {
-    /// Counts a rejected line; `kind` is one of [`REASONS`] without `rejected_`.
-    pub fn count_rejected(&self, kind: &str) {
+    /// Counts a rejected line by its reason, one of [`REJECTIONS`].
+    pub fn count_rejected(&self, reason: &str) {
         self.lines_rejected.add(1);
-        let is_it =
-            |reason: &&CStr| reason.to_bytes().strip_prefix(b"rejected_") == Some(kind.as_bytes());
-        let at = REASONS.iter().position(is_it);
-        if let Some(counter) = at.and_then(|at| self.rejected.get(at)) {
+        let counters = REJECTIONS.iter().zip(&self.rejected);
+        if let Some((_, counter)) = counters.into_iter().find(|((name, _), _)| *name == reason) {
             counter.add(1);
         }
+    }
+
+    /// How many lines were rejected, by reason.
+    pub fn rejections(&self) -> impl Iterator<Item = (&'static CStr, &Counter)> {
+        REJECTIONS.iter().map(|(_, field)| *field).zip(&self.rejected)
     }
 
     /// Counts a failed write by its kind.
@@ -141,5 +152,30 @@ impl Stats {
             FailureKind::Missing | FailureKind::Other => &self.errors_other,
         };
         counter.add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_of_a_line_has_a_counter() {
+        let long = "x".repeat(line_protocol::line::MAX_LINE_LEN + 1);
+        for bad in [
+            long.as_bytes(),
+            b"\xff",
+            b"one",
+            b"a/b\tbase.metrics.k\t1\t5",
+            b"a\tbase\t1\t5",
+            b"a\tb b.metrics.k\t1\t5",
+            b"a\tbase.what.k\t1\t5",
+            b"a\tbase.metrics.\t1\t5",
+            b"a\tbase.metrics.k\tx\t5",
+            b"a\tbase.metrics.k\t1\tx",
+        ] {
+            let kind = line_protocol::parse_line(bad).unwrap_err().kind();
+            assert!(REJECTIONS.iter().any(|(name, _)| *name == kind), "{kind}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis_module::{Context, ContextFlags};
 use rrd_store::file::{FileError, Written};
 use rrd_store::point::Point;
+use rrd_store::selection::Selection;
 use rrd_store::writers::{Done, Job, Priority, Target};
 
 use crate::guard::caught;
@@ -28,18 +29,18 @@ pub fn submit_due(state: &mut State, ctx: &Context) {
         let Some(address) = state.schedule.pop(now) else {
             return;
         };
-        submit(state, ctx, &address, Priority::Normal, |_, _| true);
+        submit(state, ctx, &address, Priority::Normal, Selection::All);
     }
 }
 
-/// Hands out the waiting points of those series of a host that `wanted` (plugin, key) picks and
-/// no writer has. One that somebody waits for is tried even where a failure asks for patience.
+/// Hands out the waiting points of those selected series of a host that no writer has. One that
+/// somebody waits for is tried even where a failure asks for patience.
 pub fn submit(
     state: &mut State,
     ctx: &Context,
     address: &Arc<str>,
     priority: Priority,
-    wanted: impl FnMut(&str, &str) -> bool,
+    selection: Selection<'_>,
 ) {
     let now = clock::monotonic();
     let ready_by = match priority {
@@ -47,9 +48,21 @@ pub fn submit(
         Priority::Normal => now,
     };
     let taken = with_host(ctx, address, |stored| {
-        let mut host = stored?.change();
-        host.expire(clock::now());
-        Some((host.take_due(ready_by, wanted), host.generation(), host.next_retry(now)))
+        let stored = stored?;
+        let mut host = stored.change();
+        let due = host.take_due(ready_by, selection);
+        // Single series are found without a walk over all.
+        let next_retry = match selection {
+            Selection::Keys(..) => None,
+            _ => {
+                host.expire(clock::now());
+                host.next_retry(now)
+            }
+        };
+        let generation = host.generation();
+        drop(host);
+        stored.note_taken(due.iter().map(|series| series.points.len()).sum());
+        Some((due, generation, next_retry))
     });
     let Ok(Some((due, generation, next_retry))) = taken else {
         // Its key is gone.
@@ -74,6 +87,12 @@ pub fn submit(
     note_in_flight(state);
 }
 
+/// A batch has come back, or was dropped.
+pub fn note_done(state: &mut State) {
+    state.in_flight = state.in_flight.saturating_sub(1);
+    note_in_flight(state);
+}
+
 fn note_in_flight(state: &State) {
     STATS.batches_in_flight.set(i64::try_from(state.in_flight).unwrap_or(i64::MAX));
 }
@@ -86,11 +105,12 @@ pub fn take_results(state: &mut State, ctx: &Context) {
     for done in state.writers.take_results() {
         match done {
             Done::Written { target, result } => {
-                state.in_flight = state.in_flight.saturating_sub(1);
+                note_done(state);
                 // A fault with one must not lose the results behind it.
                 let _ = caught(|| written(state, ctx, &target, &result));
             }
             Done::Fetched { token, result } => flush::fetched(state, token, result),
+            Done::Deleted { token, deleted } => flush::deleted(state, ctx, token, deleted),
             Done::Looked { stopped } => {
                 if stopped != state.paused {
                     state.paused = stopped;
@@ -110,6 +130,7 @@ pub fn take_results(state: &mut State, ctx: &Context) {
 fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Written, FileError>) {
     let now = clock::monotonic();
     count(state, ctx, result);
+    let is_forgotten = take_forgotten(state, target);
     // A host of another generation is a new one at the same address: its points are not these.
     let left = with_host(ctx, &target.address, |stored| {
         let mut host = stored?.change();
@@ -117,6 +138,7 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
             return None;
         }
         match result {
+            _ if is_forgotten => {}
             Ok(written) => {
                 host.written(&target.plugin, &target.key, written.last_update);
             }
@@ -135,6 +157,18 @@ fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Wr
         state.schedule.add(&target.address, now, settings::write_delay(ctx));
     }
     flush::settle(state, ctx, target, result, next);
+}
+
+/// Whether the series was deleted while a writer had these points.
+fn take_forgotten(state: &mut State, target: &Target) -> bool {
+    let Some(results) = state.forgotten.get_mut(target) else {
+        return false;
+    };
+    *results -= 1;
+    if *results == 0 {
+        state.forgotten.remove(target);
+    }
+    true
 }
 
 fn count(state: &mut State, ctx: &Context, result: &Result<Written, FileError>) {

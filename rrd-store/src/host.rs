@@ -385,30 +385,6 @@ impl Host {
         self.plugins.get(plugin).is_some_and(|p| p.series.index_of(key).is_some())
     }
 
-    /// Gives batches of all series that are due, or of those that `wanted` (plugin, key) picks;
-    /// each series' points stay here until [`Host::written`]. `now` is of the clock that retries
-    /// go by.
-    pub fn take_due(
-        &mut self,
-        now: u32,
-        mut wanted: impl FnMut(&str, &str) -> bool,
-    ) -> Vec<DueSeries> {
-        let mut due = Vec::new();
-        for (plugin, found) in &mut self.plugins {
-            for (key, series) in found.series.iter_mut() {
-                if series.is_due(now) && wanted(plugin, key) {
-                    due.push(DueSeries {
-                        plugin: Arc::clone(plugin),
-                        key: Arc::from(key),
-                        data_source_type: series.data_source_type(),
-                        points: series.take_batch(),
-                    });
-                }
-            }
-        }
-        due
-    }
-
     /// When the first of the series whose write failed may be tried again, if any waits for that.
     #[must_use]
     pub fn next_retry(&self, now: u32) -> Option<u32> {
@@ -510,9 +486,103 @@ impl Host {
     }
 }
 
+/// A series that was removed from its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// With its type suffix.
+    pub key: Arc<str>,
+    /// Whether a writer has points of it.
+    pub is_in_flight: bool,
+}
+
+impl Host {
+    /// Forgets a series with its points.
+    pub fn remove_series(&mut self, plugin: &str, key: &str) -> Option<Removed> {
+        let series = self.plugins.get(plugin)?.series.get(key)?;
+        let removed = Removed { key: key.into(), is_in_flight: series.is_in_flight() };
+        self.remove(plugin, |k| k == key);
+        Some(removed)
+    }
+
+    fn remove(&mut self, plugin: &str, is_it: impl Fn(&str) -> bool) {
+        if let Some(found) = self.plugins.get_mut(plugin) {
+            found.series.retain(|key, _| !is_it(key));
+        }
+        self.next = Next::default();
+        self.count();
+    }
+
+    /// Makes it another host than it was, of which no writer has points: what is with one goes to
+    /// the files of where the host was before.
+    pub fn renew(&mut self, generation: u64) {
+        self.generation = generation;
+        for plugin in self.plugins.values_mut() {
+            plugin.series.iter_mut().for_each(|(_, series)| series.recall());
+        }
+    }
+
+    /// Forgets a plugin with all series, meta and warnings. Gives the series.
+    pub fn remove_plugin(&mut self, plugin: &str) -> Vec<Removed> {
+        let Some(found) = self.plugins.shift_remove(plugin) else {
+            return Vec::new();
+        };
+        self.next = Next::default();
+        self.count();
+        let removed = |(key, series): (&str, &Series)| Removed {
+            key: key.into(),
+            is_in_flight: series.is_in_flight(),
+        };
+        found.series.iter().map(removed).collect()
+    }
+}
+
+#[cfg(test)]
+mod removal {
+    use super::*;
+    use crate::selection::Selection;
+    use line_protocol::Value;
+
+    #[test]
+    fn what_was_removed_no_longer_counts_and_its_batches_are_told() {
+        let mut host = Host::new(1);
+        for (plugin, key, time) in
+            [("p", "a.gauge", 60), ("p", "a.gauge", 120), ("p", "b.gauge", 60)]
+        {
+            let point = Point::new(time, Value::Float(1.0));
+            host.accept(plugin, key, DataSourceType::Gauge, point, time).unwrap();
+        }
+        host.set_meta("q", "m", "x", 60).unwrap();
+        host.take_due(200, Selection::Keys("base", &["a.gauge"]));
+        let removed = host.remove_series("p", "a.gauge").unwrap();
+        assert_eq!((&*removed.key, removed.is_in_flight), ("a.gauge", true));
+        assert_eq!((host.series_count(), host.pending_points()), (1, 1));
+        assert_eq!(host.remove_series("p", "a.gauge"), None);
+        assert_eq!(host.remove_series("none", "a.gauge"), None);
+        let removed = host.remove_plugin("p");
+        assert_eq!(removed, [Removed { key: "b.gauge".into(), is_in_flight: false }]);
+        assert_eq!((host.series_count(), host.pending_points()), (0, 0));
+        assert_eq!(host.plugins().count(), 1);
+        assert!(host.remove_plugin("q").is_empty());
+        assert!(host.plugins().next().is_none());
+    }
+
+    #[test]
+    fn a_renewed_host_gives_its_points_to_a_writer_again() {
+        let mut host = Host::new(1);
+        let point = Point::new(60, Value::Float(1.0));
+        host.accept("p", "a.gauge", DataSourceType::Gauge, point, 60).unwrap();
+        assert_eq!(host.take_due(60, Selection::All).len(), 1);
+        assert!(host.take_due(60, Selection::All).is_empty());
+        host.renew(2);
+        assert_eq!((host.generation(), host.pending_points()), (2, 1));
+        assert_eq!(host.take_due(60, Selection::All).len(), 1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::Selection;
     use line_protocol::Value;
 
     fn push(host: &mut Host, key: &str, time: u32) -> Accepted {
@@ -527,7 +597,7 @@ mod tests {
         push(&mut host, "a.gauge", 120);
         push(&mut host, "b.gauge", 60);
         assert_eq!((host.series_count(), host.pending_points()), (2, 3));
-        let due = host.take_due(200, |_, key| key == "a.gauge");
+        let due = host.take_due(200, Selection::Keys("base", &["a.gauge"]));
         assert_eq!(due.len(), 1);
         assert_eq!(due.first().map(|d| d.points.len()), Some(2));
         assert_eq!(host.pending_points(), 3);
@@ -557,7 +627,7 @@ mod tests {
     fn a_failed_write_is_a_warning_of_the_plugin() {
         let mut host = Host::new(1);
         push(&mut host, "a.gauge", 60);
-        host.take_due(60, |_, _| true);
+        host.take_due(60, Selection::All);
         host.failed("base", "a.gauge", "no space left", 5, 60);
         assert_eq!(host.pending_points(), 1);
         let plugin = host.plugin("base").unwrap();
@@ -598,7 +668,7 @@ mod tests {
         assert!((98..=196).contains(&counted), "{counted}");
         host.count();
         assert_eq!(host.pending_bytes(), counted);
-        host.take_due(9000, |_, key| key == "a.gauge");
+        host.take_due(9000, Selection::Keys("base", &["a.gauge"]));
         push(&mut host, "a.gauge", 9000);
         host.written("base", "a.gauge", 49 * 60);
         let counted = host.pending_bytes();

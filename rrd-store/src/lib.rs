@@ -1,17 +1,20 @@
 //! Pending points and the RRD files that they go to, without Redis.
 //!
 //! - [`host`], [`series`], [`point`]: what is known of one host; owned by one thread.
+//! - [`selection`]: some of a host's series, and what is due of them.
 //! - [`series_table`]: the series of a plugin, by key and in their order.
 //! - [`packed`]: pending points in few bytes.
 //! - [`snapshot`]: a host as bytes, and back.
 //! - [`schedule`]: when each host's points are due.
 //! - [`data_dir`]: where a series' file lies; one server at a time.
+//! - [`deletion`]: deletes the files of a host, a plugin or a series.
 //! - [`file`]: create, update and fetch one file.
 //! - [`header`]: what a file's first bytes say.
 //! - [`layout`]: the archives of new files.
 //! - [`writers`]: the threads that do it, and how their results come back.
 
 pub mod data_dir;
+pub mod deletion;
 pub mod file;
 pub mod header;
 pub mod host;
@@ -19,6 +22,7 @@ pub mod layout;
 pub mod packed;
 pub mod point;
 pub mod schedule;
+pub mod selection;
 pub mod series;
 pub mod series_table;
 pub mod snapshot;

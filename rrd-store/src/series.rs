@@ -212,6 +212,14 @@ impl Series {
         (before - self.pending) as usize
     }
 
+    /// The points that a writer has wait again, and what becomes of its batch is of no concern.
+    pub fn recall(&mut self) {
+        self.in_flight_until = 0;
+        self.written_until = 0;
+        self.failures = 0;
+        self.retry_at = 0;
+    }
+
     /// The write failed: the points wait on, and the next try is later each time.
     pub fn failed(&mut self, now: u32) {
         self.in_flight_until = 0;

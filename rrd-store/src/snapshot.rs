@@ -227,6 +227,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::Selection;
     use line_protocol::Value;
     use proptest::prelude::*;
 
@@ -298,7 +299,7 @@ mod tests {
         ) {
             let mut host = sample(&points);
             // What is with a writer is in the snapshot as well.
-            host.take_due(u32::MAX, |_, key| key == "s0.derive");
+            host.take_due(u32::MAX, Selection::Keys("base", &["s0.derive"]));
             let again = decode(VERSION, &encode(&host), 2).unwrap();
             prop_assert_eq!(described(&again), described(&host));
             prop_assert_eq!(again.pending_points(), host.pending_points());

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use line_protocol::DataSourceType;
 
 use crate::data_dir::DataDir;
+use crate::deletion::{Deleted, Deletion, Scope, SeriesNames};
 use crate::file::{self, FailureKind, FileError, Range, Row, Written};
 use crate::layout::Layout;
 use crate::point::Point;
@@ -57,6 +58,13 @@ pub enum Job {
         /// What to read.
         range: Range,
     },
+    /// Delete the files of a scope that are the thread's own; see [`Writers::delete`].
+    Delete {
+        /// Given back with the result.
+        token: u64,
+        /// Shared by the threads.
+        deletion: Arc<Deletion>,
+    },
     /// Look for the operator's stop file.
     Look,
 }
@@ -77,6 +85,13 @@ pub enum Done {
         token: u64,
         /// The rows.
         result: Result<Vec<Row>, FileError>,
+    },
+    /// Files were deleted, by all threads.
+    Deleted {
+        /// As given.
+        token: u64,
+        /// What became of it.
+        deleted: Deleted,
     },
     /// The stop file was looked for.
     Looked {
@@ -171,17 +186,13 @@ impl Writers {
 
     /// Hands a job to the thread that its file belongs to.
     pub fn submit(&self, job: Job, priority: Priority) {
-        let hash = match &job {
+        let index = match &job {
             Job::Write { target, .. } | Job::Fetch { target, .. } => {
-                let mut hasher = DefaultHasher::new();
-                (&target.address, &target.plugin, &target.key).hash(&mut hasher);
-                hasher.finish()
+                self.shared.thread_of(&target.address, &target.plugin, &target.key)
             }
-            Job::Look => 0,
+            Job::Delete { .. } | Job::Look => 0,
         };
-        let index = hash % self.shared.queues.len() as u64;
-        let Some(queue) = usize::try_from(index).ok().and_then(|i| self.shared.queues.get(i))
-        else {
+        let Some(queue) = self.shared.queues.get(index) else {
             return;
         };
         let mut jobs = lock(&queue.jobs);
@@ -191,6 +202,33 @@ impl Writers {
         }
         drop(jobs);
         queue.changed.notify_one();
+    }
+
+    /// Makes all threads delete the files of a scope; `known` are the series that the caller knew
+    /// in it. A write that is under way ends first, and those that wait are dropped: their targets
+    /// are given back, and have no result. What is submitted from now on is written to new files.
+    #[must_use]
+    pub fn delete(&self, token: u64, scope: &Scope, known: SeriesNames) -> Vec<Target> {
+        let parts = self.shared.queues.len();
+        let deletion = Arc::new(Deletion::new(scope.clone(), known, parts));
+        let mut dropped = Vec::new();
+        for queue in &self.shared.queues {
+            let mut jobs = lock(&queue.jobs);
+            let Jobs { urgent, normal, .. } = &mut *jobs;
+            for waiting in [&mut *urgent, normal] {
+                waiting.retain(|job| match job {
+                    Job::Write { target, .. } if scope.takes(target) => {
+                        dropped.push(target.clone());
+                        false
+                    }
+                    _ => true,
+                });
+            }
+            urgent.push_back(Job::Delete { token, deletion: Arc::clone(&deletion) });
+            drop(jobs);
+            queue.changed.notify_one();
+        }
+        dropped
     }
 
     /// The results so far, in the order in which each thread made them.
@@ -239,7 +277,9 @@ impl Shared {
             return;
         };
         while let Some(job) = queue.next() {
-            let done = self.run(job);
+            let Some(done) = self.run(index, job) else {
+                continue;
+            };
             let mut results = lock(&self.results);
             let was_empty = results.is_empty();
             results.push(done);
@@ -250,12 +290,20 @@ impl Shared {
         }
     }
 
+    /// Which thread a file belongs to.
+    fn thread_of(&self, address: &str, plugin: &str, key: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        (address, plugin, key).hash(&mut hasher);
+        usize::try_from(hasher.finish() % self.queues.len().max(1) as u64).unwrap_or(0)
+    }
+
     fn path(&self, target: &Target) -> PathBuf {
         self.data.file(&target.address, &target.plugin, &target.key)
     }
 
-    fn run(&self, job: Job) -> Done {
-        match job {
+    /// Does a job of thread `index`. `None` where another thread will have the result.
+    fn run(&self, index: usize, job: Job) -> Option<Done> {
+        Some(match job {
             Job::Write { target, data_source_type, layout, points } => {
                 let path = self.path(&target);
                 let result =
@@ -267,12 +315,19 @@ impl Shared {
                 let result = guarded(&path, || file::fetch(&path, range));
                 Done::Fetched { token, result }
             }
+            Job::Delete { token, deletion } => {
+                let address = &deletion.scope().address;
+                deletion.delete_own(&self.data, |plugin, key| {
+                    self.thread_of(address, plugin, key) == index
+                });
+                Done::Deleted { token, deleted: deletion.finish_part(&self.data)? }
+            }
             Job::Look => {
                 let stopped = self.data.is_stopped();
                 self.looking.store(false, Ordering::Release);
                 Done::Looked { stopped }
             }
-        }
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use redis::Value;
 
-use crate::server::{Server, pairs};
+use crate::server::Server;
 use test_redis::{Running, built, command, eventually, free_port, load_module, log_of};
 
 /// Starts a server that must not come up, and gives its log.
@@ -43,40 +43,14 @@ fn the_data_directory_is_where_the_setting_says() {
 }
 
 #[test]
-fn each_command_has_its_docs() {
-    let server = Server::start(&[]);
-    for command in ["PUSH", "META", "HOST", "HOSTS", "SERIES", "FETCH", "FLUSH"] {
-        let docs: Value = server.run(&format!("COMMAND DOCS KURADO.{command}"));
-        let (name, doc) = pairs(&docs).remove(0);
-        assert_eq!(name, format!("kurado.{}", command.to_lowercase()));
-        assert!(pairs(&doc).iter().any(|(key, _)| key == "summary"), "{doc:?}");
-        let too_few = server.try_run::<Value>("KURADO.PUSH").unwrap_err();
-        assert!(too_few.contains("wrong number of arguments"), "{too_few}");
-    }
-}
-
-#[test]
-fn settings_out_of_bounds_refuse_to_load_and_to_change() {
+fn settings_out_of_bounds_refuse_to_load() {
     let log = refused(&["--kurado.write-delay", "0"]);
     assert!(log.contains("argument must be between 1 and 86400 inclusive"), "{log}");
-    assert!(log.contains("not loaded: a setting has a value out of its bounds"), "{log}");
+    assert!(log.contains("not loaded: a setting has a bad value; see the line above"), "{log}");
+    let log = refused(&["--kurado.rra", "AVERAGE:1"]);
+    assert!(log.contains("kurado.rra 'AVERAGE:1': archive 'AVERAGE:1' must be a"), "{log}");
     // A name that does not exist is refused by Redis itself.
     refused(&["--kurado.write-delays", "5"]);
-    let server = Server::start(&["--kurado.write-delay", "5"]);
-    assert_eq!(
-        server.run::<Vec<String>>("CONFIG GET kurado.write-delay"),
-        ["kurado.write-delay", "5"]
-    );
-    let error = server.try_run::<Value>("CONFIG SET kurado.write-delay 90000").unwrap_err();
-    assert!(error.contains("between 1 and 86400"), "{error}");
-    let error = server.try_run::<Value>("CONFIG SET kurado.data-dir /x").unwrap_err();
-    assert!(error.contains("immutable"), "{error}");
-    server.run::<Value>("CONFIG SET kurado.write-delay 7");
-    server.run::<Value>("CONFIG SET kurado.max-pending-bytes 64mb");
-    assert_eq!(
-        server.run::<Vec<String>>("CONFIG GET kurado.max-pending-bytes"),
-        ["kurado.max-pending-bytes", "67108864"]
-    );
 }
 
 #[test]
@@ -108,10 +82,8 @@ fn without_aof_the_write_delay_is_short_and_the_log_says_so() {
     let server = Server::start(&[]);
     assert!(server.log().contains("keeps no AOF; a crash loses the points of the last 60 s"));
     assert_eq!(server.info("write_delay_seconds"), 60);
-    assert_eq!(server.info_text("durability"), "no aof");
     let server = Server::start(&["--appendonly", "yes"]);
     assert_eq!(server.info("write_delay_seconds"), 300);
-    assert_eq!(server.info_text("durability"), "aof");
 }
 
 #[test]

@@ -3,12 +3,18 @@
 
 mod bounds;
 mod commands;
+mod declared;
+mod delete;
 mod durability;
 mod hostile;
+mod info;
+mod keyspace;
 mod loading;
+mod queue;
 mod replication;
 mod rrdtool;
 mod sample;
 mod server;
+mod settings;
 mod whole;
 mod writing;

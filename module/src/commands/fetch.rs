@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use line_protocol::{identifier, key as metric_key};
 use redis_module::{Context, RedisError, RedisResult, RedisString};
 use rrd_store::STEP;
 use rrd_store::file::{Consolidation, Range};
+use rrd_store::selection::Selection;
 use rrd_store::writers::Target;
 
-use super::texts;
+use super::{check_key, check_plugin, refuse, texts};
 use crate::clock;
 use crate::flush::{self, Then, check_may_wait};
 use crate::ingest::check_database;
@@ -30,12 +30,8 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     check_may_wait(ctx, "KURADO.FETCH")?;
     // They become a path.
     permission::check(ctx, host, Wish::Read)?;
-    if identifier::Identifier::from_escaped(plugin).is_err() {
-        return Err(refuse("plugin", plugin, "must be an escaped identifier, such as http%3A80"));
-    }
-    if !metric_key::is_valid(key) {
-        return Err(refuse("key", key, "must be a key with its type, such as load.gauge"));
-    }
+    check_plugin(plugin)?;
+    check_key(key)?;
     let range = range(consolidation, start, end, step)?;
     state::with(|state| {
         let target = Target {
@@ -46,8 +42,8 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
         };
         // While writing is paused, what the file has must do.
         let addresses = if state.paused { vec![] } else { vec![Arc::clone(&target.address)] };
-        let wanted = |p: &str, k: &str| p == plugin && k == key;
-        flush::start(state, ctx, &addresses, wanted, Then::Fetch(target, range))
+        let selection = Selection::Keys(plugin, &[key]);
+        flush::start(state, ctx, &addresses, selection, Then::Fetch(target, range))
     })?
 }
 
@@ -92,10 +88,6 @@ fn time(text: &str, now: u32) -> Option<u32> {
     let number: i64 = text.parse().ok()?;
     let seconds = if number < 0 { i64::from(now).checked_add(number)? } else { number };
     u32::try_from(seconds).ok().filter(|seconds| *seconds > 0)
-}
-
-fn refuse(what: &str, value: &str, rule: &str) -> RedisError {
-    RedisError::String(format!("ERR {what} '{}' {rule}", value.escape_debug()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use redis_module::{Context, RedisResult, RedisString};
+use rrd_store::selection::Selection;
 
 use super::texts;
 use crate::flush::{self, Then, check_may_wait, check_not_paused};
@@ -27,11 +28,14 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
                 state.hosts.iter().filter(may).cloned().collect()
             }
         };
-        let plugin = names.get(1).copied();
-        let keys = names.get(2..).unwrap_or_default();
-        let wanted = |p: &str, k: &str| {
-            plugin.is_none_or(|plugin| plugin == p) && (keys.is_empty() || keys.contains(&k))
+        let mut keys = names.get(2..).unwrap_or_default().to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        let selection = match names.get(1) {
+            None => Selection::All,
+            Some(plugin) if keys.is_empty() => Selection::Plugin(plugin),
+            Some(plugin) => Selection::Keys(plugin, &keys),
         };
-        flush::start(state, ctx, &addresses, wanted, Then::Count)
+        flush::start(state, ctx, &addresses, selection, Then::Count)
     })?
 }

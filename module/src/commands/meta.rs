@@ -10,33 +10,25 @@ use crate::host_key::with_host;
 use crate::ingest::{Takes, check_database, ingest};
 use crate::permission::{self, Wish};
 
-/// Information without history; it expires an hour after it was last set.
-pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
-    let subcommand = arguments.get(1).map(|name| name.to_string_lossy().to_ascii_lowercase());
-    let rest = arguments.get(2..).unwrap_or_default();
-    match (subcommand.as_deref(), rest) {
-        (Some("set"), [_, ..]) => ingest(ctx, rest, Takes::Meta),
-        (Some("get"), [_] | [_, _] | [_, _, _]) => get(ctx, &texts(rest)?),
-        (Some("del"), [_, _] | [_, _, _]) => {
-            let gone = delete(ctx, &texts(rest)?)?;
-            if gone > 0 {
-                ctx.replicate_verbatim();
-            }
-            Ok(count(gone))
-        }
-        (Some("set" | "get" | "del") | None, _) => Err(RedisError::WrongArity),
-        (Some(other), _) => Err(RedisError::String(format!(
-            "ERR unknown subcommand '{other}'; KURADO.META takes SET, GET or DEL"
-        ))),
+/// Takes information without history; it expires an hour after it was last set.
+pub fn set(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
+    match arguments.get(2..) {
+        Some(payloads) if !payloads.is_empty() => ingest(ctx, payloads, Takes::Meta),
+        _ => Err(RedisError::WrongArity),
     }
 }
 
-fn get(ctx: &Context, names: &[&str]) -> RedisResult {
-    check_database(ctx)?;
-    let now = clock::now();
-    let [address, names @ ..] = names else {
+/// Reads it.
+pub fn get(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
+    let arguments = texts(&arguments)?;
+    let [_, _, address, names @ ..] = &*arguments else {
         return Err(RedisError::WrongArity);
     };
+    if names.len() > 2 {
+        return Err(RedisError::WrongArity);
+    }
+    check_database(ctx)?;
+    let now = clock::now();
     permission::check(ctx, address, Wish::Read)?;
     let of_plugin = |plugin: &Plugin, wanted: Option<&str>| {
         map(plugin
@@ -57,20 +49,28 @@ fn get(ctx: &Context, names: &[&str]) -> RedisResult {
     })
 }
 
-fn delete(ctx: &Context, names: &[&str]) -> Result<usize, RedisError> {
-    check_database(ctx)?;
-    let [address, plugin, rest @ ..] = names else {
-        return Err(RedisError::WrongArity);
+/// Deletes one text, or all of a plugin.
+pub fn delete(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
+    let arguments = texts(&arguments)?;
+    let (address, plugin, key) = match *arguments {
+        [_, _, address, plugin] => (address, plugin, None),
+        [_, _, address, plugin, key] => (address, plugin, Some(key)),
+        _ => return Err(RedisError::WrongArity),
     };
+    check_database(ctx)?;
     permission::check(ctx, address, Wish::Write)?;
-    with_host(ctx, address, |stored| {
+    let gone = with_host(ctx, address, |stored| {
         let Some(stored) = stored else {
             return 0;
         };
         let mut host = stored.change();
-        match rest.first() {
+        match key {
             Some(key) => usize::from(host.remove_meta(plugin, key)),
             None => host.remove_all_meta(plugin),
         }
-    })
+    })?;
+    if gone > 0 {
+        ctx.replicate_verbatim();
+    }
+    Ok(count(gone))
 }
