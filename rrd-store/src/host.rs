@@ -552,7 +552,7 @@ mod removal {
             host.accept(plugin, key, DataSourceType::Gauge, point, time).unwrap();
         }
         host.set_meta("q", "m", "x", 60).unwrap();
-        host.take_due(200, Selection::Keys("base", &["a.gauge"]));
+        host.take_due(200, Selection::Keys("p", &["a.gauge"]));
         let removed = host.remove_series("p", "a.gauge").unwrap();
         assert_eq!((&*removed.key, removed.is_in_flight), ("a.gauge", true));
         assert_eq!((host.series_count(), host.pending_points()), (1, 1));

@@ -78,8 +78,10 @@ fn the_oldest_pending_point_and_the_rate_of_writing_are_told() {
         server.push(&sample::with_address(&format!("10.0.0.{host}")));
     }
     eventually("an age", || (server.info("oldest_pending_age_seconds") >= 2).then_some(()));
+    // At most 14 bytes a point: the first of a series takes the most.
     let bytes = server.info("pending_bytes");
-    assert_eq!((server.info("pending_points"), bytes), (800, 800 * 16));
+    assert_eq!(server.info("pending_points"), 800);
+    assert!((800 * 6..800 * 14).contains(&bytes), "{bytes}");
     // One host alone: the others wait on.
     assert_eq!(server.run::<usize>("KURADO.FLUSH 10.0.0.1"), 40);
     assert!(server.info("oldest_pending_age_seconds") >= 2);

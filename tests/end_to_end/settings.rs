@@ -23,6 +23,8 @@ enum Outcome {
 }
 use Outcome::{Is, Refused};
 
+const IMMUTABLE: &str = "can't set immutable config";
+
 /// Name, default, and values with what they give.
 type Setting = (&'static str, &'static str, &'static [(&'static str, Outcome)]);
 
@@ -31,10 +33,9 @@ fn each_setting_has_its_default_and_its_bounds() {
     let server = Server::start(&[]);
     let get =
         |name: &str| server.run::<Vec<String>>(&format!("CONFIG GET kurado.{name}"))[1].clone();
-    let immutable = "can't set immutable config";
     let changes: &[Setting] = &[
-        ("data-dir", "data", &[("/x", Refused(immutable))]),
-        ("writer-threads", "2", &[("3", Refused(immutable))]),
+        ("data-dir", "data", &[("/x", Refused(IMMUTABLE))]),
+        ("writer-threads", "2", &[("3", Refused(IMMUTABLE))]),
         (
             "write-delay",
             "300",
