@@ -101,7 +101,6 @@ fn run(options: Options) -> Result<()> {
     let module = module.canonicalize().map_err(|error| format!("{}: {error}", module.display()))?;
     let scale = if options.quick { Scale::Quick } else { Scale::Full };
     let bench = Bench::new(scale, options.rounds.into(), module, &options.data)?;
-    let before = machine::load();
     println!("## The machine\n\n{}", machine::describe(&bench));
     let mut failed = false;
     for part in Part::value_variants() {
@@ -110,20 +109,20 @@ fn run(options: Options) -> Result<()> {
             continue;
         }
         eprintln!("{name}");
-        match measure(&bench) {
-            Ok(tables) => println!("## {name}\n\n{tables}"),
-            Err(error) => {
-                failed = true;
-                println!("## {name}\n\nFailed: {error}\n");
-            }
-        }
+        let before = machine::load();
+        let tables = measure(&bench).unwrap_or_else(|error| {
+            failed = true;
+            format!("Failed: {error}\n")
+        });
+        let after = machine::load();
+        println!("## {name}\n\n{tables}");
+        println!("Load average before: {before}; after, this program's own included: {after}.\n");
     }
+    let part = options.part.to_possible_value();
+    let part = part.as_ref().map_or("all", |value| value.get_name());
+    let quick = if options.quick { " --quick" } else { "" };
     println!("## How it was run\n");
-    println!(
-        "Load average before: {before}; after: {} (this program's own included).\n",
-        machine::load()
-    );
-    println!("    scripts/bench {}", std::env::args().skip(1).collect::<Vec<_>>().join(" "));
+    println!("    scripts/bench {part}{quick} --rounds {}", options.rounds);
     bench.commands().iter().for_each(|command| println!("    {command}"));
     if failed { Err("a part has failed: see the tables".into()) } else { Ok(()) }
 }

@@ -115,7 +115,17 @@ impl RedisServer {
         Ok(values.next().and_then(|value| value.parse().ok()))
     }
 
-    /// The same where it must be there.
+    /// The first number of INFO whose name begins so; `None` where there is no such.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub fn info_beginning(&self, name: &str) -> Result<Option<u64>> {
+        let text: String = self.run(&["INFO", "everything"])?;
+        let line = text.lines().find(|line| line.starts_with(name));
+        Ok(line.and_then(|line| line.split_once(':')?.1.parse().ok()))
+    }
+
+    /// A number of INFO by its whole name, where it must be there.
     ///
     /// # Errors
     /// Where it is not.

@@ -53,7 +53,7 @@ pub fn run(bench: &Bench) -> Result<String> {
         eprintln!("  minute {}", minute + 1);
         push_minute(&mut connection, &mut fleet, start + MINUTE * minute, &mut waits)?;
         let now = Moment::of(&server)?;
-        let oldest = server.info("kurado_oldest_pending_seconds")?;
+        let oldest = server.info_beginning("kurado_oldest_pending")?;
         table.row(vec![
             (minute + 1).to_string(),
             number(100.0 * (now.cpu - last.cpu) / (now.at - last.at).as_secs_f64()),
