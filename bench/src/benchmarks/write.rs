@@ -62,6 +62,8 @@ pub fn run(bench: &Bench) -> Result<String> {
             PageCache::Warm => "### Page cache warm\n\n",
             PageCache::Dropped => "### Page cache dropped before\n\n",
         };
+        // Dirty pages can't be dropped.
+        sync()?;
         match (page_cache, drop_page_cache()) {
             (PageCache::Warm, dropped) => {
                 if let Err(error) = dropped {
