@@ -1,0 +1,7 @@
+//! One file a benchmark; each gives its Markdown tables.
+
+pub mod create;
+pub mod memory;
+pub mod push;
+pub mod steady;
+pub mod write;
