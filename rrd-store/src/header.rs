@@ -108,7 +108,12 @@ impl Header {
                 let name = String::from_utf8_lossy(type_name);
                 HeaderError::Layout(format!("a data source of type '{name}'"))
             })?;
-        let last_update = u64_at(&rest, DS_DEF + archives * RRA_DEF);
+        let live_head = DS_DEF + archives * RRA_DEF;
+        // librrd reckons with any number here, and so comes to a row beyond an archive's end.
+        if u64_at(&rest, live_head + 8).is_none_or(|microseconds| microseconds >= 1_000_000) {
+            return Err(HeaderError::Damaged("time of the last update".to_owned()));
+        }
+        let last_update = u64_at(&rest, live_head);
         let last_update = last_update.and_then(|time| u32::try_from(time).ok());
         let last_update = last_update.ok_or(HeaderError::NotRrd)?;
         Ok(Self { data_source_type, last_update })
