@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use line_protocol::line::is_valid_text_key;
-use line_protocol::{DataSourceType, identifier, key};
+use line_protocol::{DataSourceType, Value, identifier, key};
 
 use crate::host::{Host, Plugin, Text};
 use crate::point::Point;
@@ -99,11 +99,11 @@ fn decode_series(input: &mut Reader<'_>) -> Result<HashMap<Arc<str>, Series>, Sn
             .ok_or(SnapshotError::Bad("series key"))?;
         let last = match input.u8()? {
             0 => None,
-            _ => Some(input.point()?),
+            _ => Some(input.point_of(data_source_type)?),
         };
         let mut pending: Vec<Point> = Vec::new();
         for _ in 0..input.u32()? {
-            let point = input.point()?;
+            let point = input.point_of(data_source_type)?;
             if pending.last().is_some_and(|before| before.time() >= point.time()) {
                 return Err(SnapshotError::Bad("order of points"));
             }
@@ -177,18 +177,29 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(length)?).map_err(|_| SnapshotError::Bad("text"))
     }
 
-    fn point(&mut self) -> Result<Point, SnapshotError> {
+    /// A point that a file of this type takes; another one would keep its series from ever being
+    /// written.
+    fn point_of(&mut self, data_source_type: DataSourceType) -> Result<Point, SnapshotError> {
         let time = self.u32()?;
         let tag = self.u8()?;
         let bits = self.array().map(u64::from_le_bytes)?;
-        Point::from_raw(time, tag, bits).filter(|_| time > 0).ok_or(SnapshotError::Bad("point"))
+        let point = Point::from_raw(time, tag, bits).filter(|_| time > 0);
+        let is_of_type = |point: &Point| {
+            matches!(
+                (data_source_type, point.value()),
+                (_, Value::Unknown)
+                    | (DataSourceType::Gauge | DataSourceType::Absolute, Value::Float(_))
+                    | (DataSourceType::Derive, Value::Signed(_))
+                    | (DataSourceType::Counter, Value::Unsigned(_))
+            )
+        };
+        point.filter(is_of_type).ok_or(SnapshotError::Bad("point"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use line_protocol::Value;
     use proptest::prelude::*;
 
     fn sample(points: &[(u8, u32, i64)]) -> Host {
@@ -213,6 +224,22 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn a_value_of_another_type_than_its_series_is_refused() {
+        for (key, value, fits) in [
+            ("a.derive", Value::Signed(-1), true),
+            ("a.derive", Value::Unknown, true),
+            ("a.derive", Value::Float(0.5), false),
+            ("a.counter", Value::Signed(-1), false),
+            ("a.gauge", Value::Unsigned(1), false),
+        ] {
+            let mut host = Host::new(1);
+            let point = Point::new(60, value);
+            host.accept("base", key, DataSourceType::Gauge, point, 60).unwrap();
+            assert_eq!(decode(&encode(&host), 2).is_ok(), fits, "{key} {value}");
+        }
     }
 
     proptest! {
