@@ -45,7 +45,9 @@ pub enum HeaderError {
     #[error("has a damaged or unknown {0} in its header")]
     Damaged(String),
     /// Another kind of RRD.
-    #[error("has {0}; a series needs one data source at a step of {STEP} s")]
+    #[error(
+        "has {0}; a series needs one data source at a step of {STEP} s, in format version 0003 or newer"
+    )]
     Layout(String),
 }
 
@@ -74,9 +76,16 @@ impl Header {
         let found = metadata.len();
         let mut stat_head = [0; STAT_HEAD];
         read_whole(&mut file, &mut stat_head, found)?;
-        // The cookie, and a double that shows the machine's byte order and alignment.
+        // The cookie, the version, and a double that shows the machine's byte order and alignment.
         if stat_head.get(..4) != Some(b"RRD\0") || f64_at(&stat_head, 16) != Some(8.642_135E130) {
             return Err(HeaderError::NotRrd);
+        }
+        // Before version 3 the last update has no microseconds: librrd then finds all that follows
+        // 8 bytes earlier than it is read here, and what it writes is damage.
+        let version = stat_head.get(4..9).unwrap_or_default();
+        if ![&b"0003\0"[..], b"0004\0", b"0005\0"].contains(&version) {
+            let version = version.escape_ascii();
+            return Err(HeaderError::Layout(format!("format version '{version}'")));
         }
         let count = |at| u64_at(&stat_head, at).ok_or(HeaderError::NotRrd);
         let (sources, archives, step) = (count(24)?, count(32)?, count(40)?);
@@ -109,7 +118,7 @@ impl Header {
                 HeaderError::Layout(format!("a data source of type '{name}'"))
             })?;
         let live_head = DS_DEF + archives * RRA_DEF;
-        // librrd reckons with any number here, and so comes to a row beyond an archive's end.
+        // librrd would reckon with any number here.
         if u64_at(&rest, live_head + 8).is_none_or(|microseconds| microseconds >= 1_000_000) {
             return Err(HeaderError::Damaged("time of the last update".to_owned()));
         }

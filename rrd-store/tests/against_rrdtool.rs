@@ -197,6 +197,22 @@ fn a_file_with_an_absurd_time_of_its_last_update_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_of_a_format_before_version_3_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.gauge.rrd");
+    file::write(&path, DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
+    let mut image = std::fs::read(&path).unwrap();
+    for version in [*b"0002\0", *b"0\0\0\x003"] {
+        image[4..9].copy_from_slice(&version);
+        std::fs::write(&path, &image).unwrap();
+        let points = [gauge(START + 60, 1.0)];
+        let error = file::write(&path, DataSourceType::Gauge, &points).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Layout, "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), image);
+    }
+}
+
+#[test]
 fn what_is_no_file_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("x.gauge.rrd");
