@@ -200,8 +200,7 @@ pub fn next_generation() -> u64 {
 /// # Errors
 /// Where it holds another type.
 pub fn value(key: &RedisKey) -> Result<Option<&StoredHost>, RedisError> {
-    key.get_value::<StoredHost>(&HOST_TYPE)
-        .map_err(|_| RedisError::WrongType)
+    key.get_value::<StoredHost>(&HOST_TYPE).map_err(|_| RedisError::WrongType)
 }
 
 /// Runs `read` with the host, or with `None` where it is not known.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use line_protocol::line::is_valid_text_key;
-use line_protocol::{DataSourceType, identifier, key};
+use line_protocol::{DataSourceType, Value, identifier, key};
 
 use crate::host::{Host, Plugin, Text};
 use crate::packed::{self, Newest, Packed};
@@ -122,10 +122,24 @@ fn decode_series(version: i32, input: &mut Reader<'_>) -> Result<SeriesTable, Sn
             }
         };
         let last = pending.last().copied().or(last);
+        // A file would never take another one.
+        if !pending.iter().chain(&last).all(|point| is_of_type(*point, data_source_type)) {
+            return Err(SnapshotError::Bad("value"));
+        }
         all.find_or_insert(key, || Series::restored(data_source_type, pending, last))
             .ok_or(SnapshotError::Bad("number of series"))?;
     }
     Ok(all)
+}
+
+fn is_of_type(point: Point, data_source_type: DataSourceType) -> bool {
+    matches!(
+        (data_source_type, point.value()),
+        (_, Value::Unknown)
+            | (DataSourceType::Gauge | DataSourceType::Absolute, Value::Float(_))
+            | (DataSourceType::Derive, Value::Signed(_))
+            | (DataSourceType::Counter, Value::Unsigned(_))
+    )
 }
 
 fn decode_texts(input: &mut Reader<'_>) -> Result<BTreeMap<Box<str>, Text>, SnapshotError> {
@@ -228,7 +242,6 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
     use crate::selection::Selection;
-    use line_protocol::Value;
     use proptest::prelude::*;
 
     fn sample(points: &[(u8, u32, i64)]) -> Host {
@@ -254,6 +267,22 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn a_value_of_another_type_than_its_series_is_refused() {
+        for (key, value, fits) in [
+            ("a.derive", Value::Signed(-1), true),
+            ("a.derive", Value::Unknown, true),
+            ("a.derive", Value::Float(0.5), false),
+            ("a.counter", Value::Signed(-1), false),
+            ("a.gauge", Value::Unsigned(1), false),
+        ] {
+            let mut host = Host::new(1);
+            let point = Point::new(60, value);
+            host.accept("base", key, DataSourceType::Gauge, point, 60).unwrap();
+            assert_eq!(decode(VERSION, &encode(&host), 2).is_ok(), fits, "{key} {value}");
+        }
     }
 
     #[test]

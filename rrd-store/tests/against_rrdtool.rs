@@ -194,6 +194,40 @@ fn a_file_of_another_layout_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_with_an_absurd_time_of_its_last_update_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.gauge.rrd");
+    file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
+    let mut image = std::fs::read(&path).unwrap();
+    // Microseconds, behind 12 archives and the seconds.
+    let at = 128 + 120 + 12 * 120 + 8;
+    image[at..at + 8].copy_from_slice(&(-4_053_198_780_839_755_776_i64).to_ne_bytes());
+    std::fs::write(&path, &image).unwrap();
+    let error =
+        file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START + 60, 1.0)])
+            .unwrap_err();
+    assert_eq!(error.kind, FailureKind::Damaged);
+    assert_eq!(std::fs::read(&path).unwrap(), image);
+}
+
+#[test]
+fn a_file_of_a_format_before_version_3_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.gauge.rrd");
+    file::write(&path, &Layout::default(), DataSourceType::Gauge, &[gauge(START, 1.0)]).unwrap();
+    let mut image = std::fs::read(&path).unwrap();
+    for version in [*b"0002\0", *b"0\0\0\x003"] {
+        image[4..9].copy_from_slice(&version);
+        std::fs::write(&path, &image).unwrap();
+        let points = [gauge(START + 60, 1.0)];
+        let error =
+            file::write(&path, &Layout::default(), DataSourceType::Gauge, &points).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Damaged, "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), image);
+    }
+}
+
+#[test]
 fn what_is_no_file_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("x.gauge.rrd");

@@ -1,6 +1,9 @@
 //! For the tests of all crates: a real redis-server on a loopback port of its own, with or without
-//! the module, ended by its own handle.
+//! the module, ended by its own handle. `KURADO_TEST_SERVER` and `KURADO_TEST_CLI` name another
+//! server and its client, such as Valkey's.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -36,7 +39,7 @@ impl Running {
 /// Where it is not built.
 #[must_use]
 pub fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
+    let test = env::current_exe().expect("the test's own path");
     let directory = test.parent().and_then(Path::parent).expect("the target directory");
     let path = directory.join(name);
     assert!(path.exists(), "{} is missing: run 'cargo build --workspace' first", path.display());
@@ -188,7 +191,7 @@ impl RedisServer {
     /// # Panics
     /// Where there is no redis-cli.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("redis-cli");
+        let mut command = Command::new(program("KURADO_TEST_CLI", "redis-cli"));
         command.args(["-p", &self.port.to_string(), "--raw"]);
         if let Some(at) = self.options.iter().position(|option| option == "--requirepass") {
             command.arg("--no-auth-warning").arg("-a").args(self.options.get(at + 1));
@@ -201,11 +204,16 @@ impl RedisServer {
 /// A redis-server in a directory, as a test starts it; more options may follow.
 #[must_use]
 pub fn command(directory: &Path) -> Command {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program("KURADO_TEST_SERVER", "redis-server"));
     command.arg("--dir").arg(directory).arg("--logfile").arg(log_of(directory));
     command.args(["--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
+}
+
+/// What the environment says under `name`, or the one that is installed.
+fn program(name: &str, installed: &str) -> OsString {
+    env::var_os(name).unwrap_or_else(|| installed.into())
 }
 
 /// The log of such a server.

@@ -98,6 +98,11 @@ impl Server {
         text.parse().unwrap_or_else(|_| panic!("kurado_{name} is '{text}'"))
     }
 
+    /// Waits until a number of `INFO kurado` is 0: some servers free deleted keys in a thread.
+    pub fn is_empty_at_last(&self, name: &str) {
+        eventually(&format!("no {name}"), || (self.info(name) == 0).then_some(()));
+    }
+
     /// One field of `INFO kurado`.
     pub fn info_text(&self, name: &str) -> String {
         let info: String = self.run("INFO kurado");

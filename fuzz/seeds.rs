@@ -1,0 +1,108 @@
+//! Writes the inputs that each target starts from, made of the tests' sample, the plugins'
+//! definitions and the packaged configuration, in today's formats: `seeds DIRECTORY`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use line_protocol::{DataSourceType, Record, Value, parse_line};
+use rrd_store::file;
+use rrd_store::host::Host;
+use rrd_store::point::Point;
+use rrd_store::snapshot;
+
+const LINES: &str = include_str!("../tests/samples/agent-2014.tsv");
+const ODD_LINES: &str = include_str!("odd.tsv");
+const CONFIGURATION: &str = include_str!("../packaging/kurado.yml");
+const ROLL: &str = include_str!("../packaging/rolls/linux.yml");
+const START: u32 = 1_404_873_360;
+/// Bytes of a standard file's header: what the target `rrd_file` takes of it.
+const HEADER_SIZE: usize = 2872;
+
+fn main() {
+    let directory = std::env::args_os().nth(1).map(PathBuf::from);
+    let directory = directory.expect("the directory that the seeds go to");
+    for (number, lines) in
+        LINES.lines().chain(ODD_LINES.lines()).collect::<Vec<_>>().chunks(4).enumerate()
+    {
+        write(&directory, "line", &number.to_string(), lines.join("\n").as_bytes());
+    }
+    for count in [0, 1, 8, 46] {
+        write(&directory, "snapshot", &count.to_string(), &snapshot::encode(&host(count)));
+    }
+    for data_source_type in DataSourceType::ALL {
+        write(&directory, "rrd_file", data_source_type.suffix(), &rrd_file(data_source_type));
+    }
+    for (name, source) in definitions() {
+        write(&directory, "definition", &name, &source);
+    }
+    for (number, document) in CONFIGURATION.split("---").enumerate() {
+        let both = format!("{document}\0{ROLL}");
+        write(&directory, "configuration", &number.to_string(), both.as_bytes());
+    }
+    write(&directory, "configuration", "whole", format!("{CONFIGURATION}\0{ROLL}").as_bytes());
+}
+
+fn write(directory: &Path, target: &str, name: &str, seed: &[u8]) {
+    let directory = directory.join(target);
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join(name), seed).expect("a file");
+}
+
+/// A host that took so many of the sample's lines, metrics twice.
+fn host(lines: usize) -> Host {
+    let mut host = Host::new(1);
+    for line in LINES.lines().take(lines) {
+        let line = parse_line(line.as_bytes()).expect("a good line").expect("no comment");
+        match line.record {
+            Record::Metric { key, data_source_type, value } => {
+                for time in [line.time, line.time + 60] {
+                    let point = Point::new(time, value);
+                    host.accept(line.plugin, &key, data_source_type, point, time).expect("room");
+                }
+            }
+            Record::Meta { key, value } => {
+                host.set_meta(line.plugin, key, value, line.time).expect("room");
+            }
+            Record::Warning { key, text } => {
+                host.set_warning(line.plugin, key, text, line.time).expect("room");
+            }
+        }
+    }
+    if lines > 0 {
+        host.set_warning("http%3A80", "command", "refused", START).expect("room");
+    }
+    host
+}
+
+/// Three points and the header of a file that has two others.
+fn rrd_file(data_source_type: DataSourceType) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("seed.rrd");
+    let points = [0, 1].map(|n| Point::new(START + n * 60, Value::Unknown));
+    file::write(&path, data_source_type, &points).expect("a new file");
+    let number = DataSourceType::ALL.iter().position(|one| *one == data_source_type);
+    let mut seed = vec![u8::try_from(number.expect("one of them") << 4 | 3).expect("a byte")];
+    for n in 2..5u8 {
+        seed.extend_from_slice(&(START + u32::from(n) * 60).to_le_bytes());
+        seed.push(1);
+        let bits = match data_source_type {
+            DataSourceType::Gauge | DataSourceType::Absolute => f64::from(n).to_bits(),
+            DataSourceType::Counter | DataSourceType::Derive => u64::from(n) * 100,
+        };
+        seed.extend_from_slice(&bits.to_le_bytes());
+    }
+    seed.extend_from_slice(&fs::read(&path).expect("a file")[..HEADER_SIZE]);
+    seed
+}
+
+fn definitions() -> Vec<(String, Vec<u8>)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let entries = fs::read_dir(directory).expect("the plugins' definitions");
+    let files = entries.map(|entry| entry.expect("a file").path());
+    let definitions = files.filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let named = definitions.map(|path| {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        (name, fs::read(path).expect("a definition"))
+    });
+    named.collect()
+}
