@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use line_protocol::{DataSourceType, Record, Value, parse_line};
 use rrd_store::file;
 use rrd_store::host::Host;
+use rrd_store::layout::Layout;
 use rrd_store::point::Point;
 use rrd_store::snapshot;
 
@@ -79,7 +80,7 @@ fn rrd_file(data_source_type: DataSourceType) -> Vec<u8> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("seed.rrd");
     let points = [0, 1].map(|n| Point::new(START + n * 60, Value::Unknown));
-    file::write(&path, data_source_type, &points).expect("a new file");
+    file::write(&path, &Layout::default(), data_source_type, &points).expect("a new file");
     let number = DataSourceType::ALL.iter().position(|one| *one == data_source_type);
     let mut seed = vec![u8::try_from(number.expect("one of them") << 4 | 3).expect("a byte")];
     for n in 2..5u8 {

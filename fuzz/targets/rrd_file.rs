@@ -13,6 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use line_protocol::{DataSourceType, Value};
 use rrd_store::file::{self, Consolidation, FailureKind, Range};
 use rrd_store::header::Header;
+use rrd_store::layout::Layout;
 use rrd_store::point::Point;
 use tempfile::TempDir;
 
@@ -21,6 +22,7 @@ const FILE_SIZE: usize = 190_552;
 const HEADER_SIZE: usize = 2872;
 const POINT_SIZE: usize = 13;
 
+static LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::default);
 /// In memory where the machine has such a file system: each input writes a file.
 static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
@@ -73,13 +75,14 @@ fn written_points_are_there_once(
     points: &[Point],
     image: &[u8],
 ) {
-    match file::write(path, data_source_type, points) {
+    match file::write(path, &LAYOUT, data_source_type, points) {
         Ok(written) => {
             assert_eq!(written.points + written.skipped, points.len());
             let header = Header::read(path).expect("a file that was written");
             assert_eq!(header.last_update, written.last_update);
             assert_eq!(fs::metadata(path).expect("a file").len(), image.len() as u64);
-            let again = file::write(path, data_source_type, points).expect("the same again");
+            let again =
+                file::write(path, &LAYOUT, data_source_type, points).expect("the same again");
             assert_eq!((again.points, again.skipped), (0, points.len()));
         }
         // What is found in the header is found before anything is written.

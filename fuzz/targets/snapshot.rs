@@ -19,7 +19,7 @@ const MOST_AT_ALL: usize = 4096;
 fuzz_target!(|bytes: &[u8]| {
     let before = HELD.load(Relaxed);
     MOST.store(before, Relaxed);
-    let decoded = snapshot::decode(bytes, 1);
+    let decoded = snapshot::decode(snapshot::VERSION, bytes, 1);
     let taken = MOST.load(Relaxed) - before;
     assert!(
         taken <= MOST_A_BYTE * bytes.len() + MOST_AT_ALL,
@@ -27,7 +27,8 @@ fuzz_target!(|bytes: &[u8]| {
         bytes.len()
     );
     let Ok(host) = decoded else { return };
-    let again = snapshot::decode(&snapshot::encode(&host), 2).expect("what was encoded");
+    let again = snapshot::decode(snapshot::VERSION, &snapshot::encode(&host), 2);
+    let again = again.expect("what was encoded");
     assert_eq!(described(&again), described(&host));
     values_are_of_their_type(&host);
 });
@@ -38,7 +39,8 @@ fn described(host: &Host) -> String {
     for (name, plugin) in host.plugins() {
         let _ = writeln!(out, "{name} {}", plugin.last_received());
         for (key, series) in plugin.series() {
-            let _ = writeln!(out, "{key} {:?} {:?}", series.last(), series.pending());
+            let pending: Vec<_> = series.pending().collect();
+            let _ = writeln!(out, "{key} {:?} {pending:?}", series.last());
         }
         // At time 0 nothing has expired.
         for (key, text) in plugin.live_meta(0).chain(plugin.live_warnings(0)) {
@@ -51,7 +53,7 @@ fn described(host: &Host) -> String {
 /// A file takes no other, and the series would be stuck.
 fn values_are_of_their_type(host: &Host) {
     for (key, series) in host.plugins().flat_map(|(_, plugin)| plugin.series()) {
-        let points = series.pending().iter().copied().chain(series.last());
+        let points = series.pending().chain(series.last());
         for point in points {
             let fits = match (series.data_source_type(), point.value()) {
                 (_, Value::Unknown)
