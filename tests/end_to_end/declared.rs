@@ -158,3 +158,23 @@ fn a_user_that_may_only_push_can_do_nothing_else() {
     run("KURADO.META GET 10.0.0.1").unwrap();
     run("KURADO.META DEL 10.0.0.1 base").unwrap_err();
 }
+
+#[test]
+fn where_the_server_takes_new_acl_categories_all_commands_are_in_kurado() {
+    let server = Server::start(&[]);
+    let info: String = server.run("INFO server");
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap());
+    let takes_new = (parts.next(), parts.next()) >= (Some(7), Some(4));
+    match server.try_run::<Vec<String>>("ACL CAT kurado") {
+        Ok(found) => {
+            assert!(takes_new, "{version}");
+            for (name, _, flags) in COMMANDS {
+                assert!(found.iter().any(|found| found == name), "{name} in {found:?}");
+                let writers: Vec<String> = server.run("ACL CAT write");
+                assert_eq!(writers.iter().any(|w| w == name), flags.contains("write"), "{name}");
+            }
+        }
+        Err(error) => assert!(!takes_new && error.contains("Unknown category"), "{error}"),
+    }
+}

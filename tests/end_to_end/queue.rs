@@ -127,7 +127,7 @@ fn who_may_write_the_queue_may_push_for_any_host_and_nobody_else() {
     };
     assert_eq!(push("agent").unwrap(), 1);
     let error = push("other").unwrap_err().to_string();
-    assert!(error.contains("no permissions to access"), "{error}");
+    assert!(error.to_lowercase().contains("no permissions to access"), "{error}");
 }
 
 #[test]
