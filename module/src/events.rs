@@ -82,8 +82,7 @@ fn tick(ctx: &Context, count: u32) {
     let _ = caught(|| durability::refresh(ctx));
     let _ = caught(|| {
         state::with(|state| {
-            writing::take_results(state, ctx);
-            writing::submit_due(state, ctx);
+            writing::step(state, ctx);
             sweep(state, ctx);
             if count.is_multiple_of(TICKS_A_LOOK) {
                 state.writers.look_for_stop_file();
@@ -155,16 +154,7 @@ pub fn wake_main_thread() {
 /// a command has its deletions replicated.
 unsafe extern "C" fn on_results(_data: *mut c_void) {
     let ctx = Context::new(CONTEXT.load(Ordering::Acquire));
-    caught(|| ctx.create_timer(Duration::ZERO, take_results, ()));
-}
-
-fn take_results(ctx: &Context, (): ()) {
-    let _ = caught(|| {
-        state::with(|state| {
-            writing::take_results(state, ctx);
-            writing::submit_due(state, ctx);
-        })
-    });
+    caught(|| writing::step_soon(&ctx));
 }
 
 unsafe extern "C" fn on_flush(

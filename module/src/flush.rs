@@ -1,7 +1,7 @@
 //! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH); for files to
 //! be gone (DEL).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use redis_module::{
@@ -23,6 +23,8 @@ use crate::writing;
 pub struct Waiting {
     next_id: u64,
     flushes: HashMap<u64, Flush>,
+    /// Those whose hosts are still to be handed out, one after the other.
+    handing_out: VecDeque<u64>,
     /// By series: who waits for it, and for its points up to which time.
     by_series: HashMap<Target, Vec<(u64, u32)>>,
     fetches: HashMap<u64, (BlockedClient, Target)>,
@@ -33,6 +35,9 @@ pub struct Waiting {
 struct Flush {
     client: BlockedClient,
     then: Then,
+    /// Hosts whose points are still to be handed out.
+    addresses: VecDeque<Arc<str>>,
+    /// Series whose batches are to come back.
     series_left: usize,
     points: usize,
     failed: usize,
@@ -75,63 +80,117 @@ pub fn check_not_paused(state: &State) -> Result<(), RedisError> {
     Ok(())
 }
 
-/// Writes the waiting points of the selected series of these hosts; the client gets its reply when
-/// they are in their files.
+/// Writes the waiting points of the selected series of a host, if one is given; the client gets its
+/// reply when they are in their files.
 pub fn start(
     state: &mut State,
     ctx: &Context,
-    addresses: &[Arc<str>],
+    address: Option<&Arc<str>>,
     selection: Selection<'_>,
     then: Then,
 ) -> RedisResult {
     STATS.flushes.add(1);
-    let mut waits: Vec<(Target, u32)> = Vec::new();
-    for address in addresses {
-        // A key of another type has no points.
-        let _ = with_host(ctx, address, |stored| {
-            let Some(stored) = stored else {
-                return;
-            };
-            stored.read(|host| {
-                host.each_series(selection, |plugin, key, series| {
-                    if let Some(newest) = series.newest_pending() {
-                        let target = Target {
-                            address: Arc::clone(address),
-                            generation: host.generation(),
-                            plugin: Arc::clone(plugin),
-                            key: Arc::from(key),
-                        };
-                        waits.push((target, newest.time()));
-                    }
-                });
-            });
-        });
-    }
-    if waits.is_empty() && matches!(then, Then::Count) {
+    let id = state.waiting.next_id();
+    let series_left = address.map_or(0, |address| hand_out(state, ctx, id, address, selection));
+    if series_left == 0 && matches!(then, Then::Count) {
         return Ok(RedisValue::Integer(0));
     }
-    for address in addresses {
-        writing::submit(state, ctx, address, Priority::Urgent, selection);
-    }
-    let id = state.waiting.next_id();
-    let flush = Flush {
-        client: ctx.block_client(),
-        then,
-        series_left: waits.len(),
-        points: 0,
-        failed: 0,
-        first_error: None,
-    };
-    if waits.is_empty() {
+    let flush = Flush { series_left, ..Flush::new(ctx.block_client(), then) };
+    if series_left == 0 {
         finish(state, flush);
     } else {
         state.waiting.flushes.insert(id, flush);
-        for (target, newest) in waits {
-            state.waiting.by_series.entry(target).or_default().push((id, newest));
-        }
     }
     STATS.flushes_waiting.set(state.waiting.count());
     Ok(RedisValue::NoReply)
+}
+
+/// Writes the waiting points of these hosts, some at a time, so that other clients are served in
+/// between; the client gets its reply when they are in their files.
+pub fn start_all(state: &mut State, ctx: &Context, addresses: VecDeque<Arc<str>>) -> RedisResult {
+    STATS.flushes.add(1);
+    let id = state.waiting.next_id();
+    let flush = Flush { addresses, ..Flush::new(ctx.block_client(), Then::Count) };
+    state.waiting.flushes.insert(id, flush);
+    state.waiting.handing_out.push_back(id);
+    STATS.flushes_waiting.set(state.waiting.count());
+    writing::step_soon(ctx);
+    Ok(RedisValue::NoReply)
+}
+
+/// Hands out the points of the next host that a client waits for. Whether there was one.
+pub fn hand_out_next(state: &mut State, ctx: &Context) -> bool {
+    let Some(&id) = state.waiting.handing_out.front() else {
+        return false;
+    };
+    let flush = state.waiting.flushes.get_mut(&id);
+    let address = flush.and_then(|flush| flush.addresses.pop_front());
+    let count = address.map(|address| hand_out(state, ctx, id, &address, Selection::All));
+    if let Some(flush) = state.waiting.flushes.get_mut(&id) {
+        flush.series_left += count.unwrap_or(0);
+        if flush.addresses.is_empty() {
+            state.waiting.handing_out.pop_front();
+            finish_if_done(state, id);
+        }
+    } else {
+        state.waiting.handing_out.pop_front();
+    }
+    STATS.flushes_waiting.set(state.waiting.count());
+    true
+}
+
+/// Hands out the waiting points of the selected series of a host. Gives how many series the client
+/// waits for.
+fn hand_out(
+    state: &mut State,
+    ctx: &Context,
+    id: u64,
+    address: &Arc<str>,
+    selection: Selection<'_>,
+) -> usize {
+    let mut count = 0;
+    // A key of another type has no points.
+    let _ = with_host(ctx, address, |stored| {
+        let Some(stored) = stored else {
+            return;
+        };
+        stored.read(|host| {
+            if host.pending_points() == 0 {
+                return;
+            }
+            host.each_series(selection, |plugin, key, series| {
+                if let Some(newest) = series.newest_pending() {
+                    let target = Target {
+                        address: Arc::clone(address),
+                        generation: host.generation(),
+                        plugin: Arc::clone(plugin),
+                        key: Arc::from(key),
+                    };
+                    let waits = state.waiting.by_series.entry(target).or_default();
+                    waits.push((id, newest.time()));
+                    count += 1;
+                }
+            });
+        });
+    });
+    if count > 0 {
+        writing::submit(state, ctx, address, Priority::Urgent, selection);
+    }
+    count
+}
+
+impl Flush {
+    fn new(client: BlockedClient, then: Then) -> Self {
+        Self {
+            client,
+            then,
+            addresses: VecDeque::new(),
+            series_left: 0,
+            points: 0,
+            failed: 0,
+            first_error: None,
+        }
+    }
 }
 
 impl Waiting {
@@ -185,11 +244,7 @@ pub fn settle(
             }
         }
         flush.series_left -= 1;
-        if flush.series_left == 0
-            && let Some(flush) = state.waiting.flushes.remove(&id)
-        {
-            finish(state, flush);
-        }
+        finish_if_done(state, id);
     }
     if !more.is_empty() {
         state.waiting.by_series.insert(target.clone(), more);
@@ -197,6 +252,15 @@ pub fn settle(
         writing::submit(state, ctx, &target.address, Priority::Urgent, selection);
     }
     STATS.flushes_waiting.set(state.waiting.count());
+}
+
+fn finish_if_done(state: &mut State, id: u64) {
+    let is_done = |flush: &Flush| flush.series_left == 0 && flush.addresses.is_empty();
+    if state.waiting.flushes.get(&id).is_some_and(is_done)
+        && let Some(flush) = state.waiting.flushes.remove(&id)
+    {
+        finish(state, flush);
+    }
 }
 
 fn finish(state: &mut State, flush: Flush) {

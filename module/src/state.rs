@@ -4,7 +4,7 @@
 //! forked child finds no lock in it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use rrd_store::data_dir::DataDir;
 use rrd_store::layout::Layout;
 use rrd_store::schedule::Schedule;
 use rrd_store::selection::Selection;
-use rrd_store::writers::{Priority, Target, Writers};
+use rrd_store::writers::{Done, Priority, Target, Writers};
 
 use crate::flush::Waiting;
 use crate::stats::STATS;
@@ -36,8 +36,10 @@ pub struct State {
     pub hosts: BTreeSet<Arc<str>>,
     /// Clients that wait for writes or rows.
     pub waiting: Waiting,
-    /// Batches that writers have.
+    /// Batches that writers have, or whose results are still to be taken.
     pub in_flight: usize,
+    /// What the writers have done, and the main thread has not looked at yet.
+    pub results: VecDeque<Done>,
     /// Series that were deleted while a writer had points of them, and how often: so many results
     /// of theirs are still to come, which a new series of the same name must not take for its own.
     pub forgotten: HashMap<Target, u32>,
@@ -82,6 +84,7 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
         hosts: BTreeSet::new(),
         waiting: Waiting::default(),
         in_flight: 0,
+        results: VecDeque::new(),
         forgotten: HashMap::new(),
         paused,
         swept: None,
@@ -146,18 +149,7 @@ pub fn stop(ctx: &Context) {
     };
     let started = Instant::now();
     let writes = !ctx.get_flags().contains(ContextFlags::LOADING) && !state.paused;
-    let addresses: Vec<_> = state.hosts.iter().cloned().collect();
-    // What came while a batch of its series was under way goes out when that has come back.
-    while writes && started.elapsed() < DRAIN_LIMIT {
-        writing::take_results(&mut state, ctx);
-        for address in &addresses {
-            writing::submit(&mut state, ctx, address, Priority::Normal, Selection::All);
-        }
-        if state.in_flight == 0 {
-            break;
-        }
-        std::thread::sleep(DRAIN_PAUSE);
-    }
+    while writes && write_all(&mut state, ctx, started + DRAIN_LIMIT) {}
     let left = STATS.pending_points.get();
     if left == 0 {
         ctx.log_notice("all points are written to their files");
@@ -171,5 +163,27 @@ pub fn stop(ctx: &Context) {
     if !state.writers.drain(DRAIN_LIMIT.saturating_sub(started.elapsed())) {
         // Waiting on for a thread that hangs in a write would keep the server from ending.
         std::mem::forget(state);
+    }
+}
+
+/// Hands out what waits and takes what comes back, until `end`. Whether there was anything: what
+/// came while a batch of its series was under way goes out when this is called again.
+fn write_all(state: &mut State, ctx: &Context, end: Instant) -> bool {
+    let now = clock::monotonic();
+    for address in &state.hosts {
+        state.schedule.add_at(address, now);
+    }
+    let mut any = false;
+    loop {
+        writing::take_results(state, ctx, end);
+        writing::submit_due(state, ctx, end);
+        if Instant::now() >= end {
+            return false;
+        }
+        if state.in_flight == 0 {
+            return any;
+        }
+        any = true;
+        std::thread::sleep(DRAIN_PAUSE);
     }
 }

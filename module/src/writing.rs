@@ -1,6 +1,8 @@
 //! Hands out batches that are due and takes back what became of them. Main thread only.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags};
 use rrd_store::file::{FileError, Written};
@@ -10,7 +12,7 @@ use rrd_store::writers::{Done, Job, Priority, Target};
 
 use crate::guard::caught;
 use crate::host_key::with_host;
-use crate::state::State;
+use crate::state::{self, State};
 use crate::stats::STATS;
 use crate::{clock, flush, settings};
 
@@ -19,13 +21,47 @@ const MOST_IN_FLIGHT: usize = 2048;
 /// Seconds between two lines of log about failed writes.
 const LOG_EVERY: u32 = 10;
 
-/// Hands out what is due.
-pub fn submit_due(state: &mut State, ctx: &Context) {
-    if state.paused || ctx.get_flags().contains(ContextFlags::LOADING) {
+/// Longest time that the main thread spends on results and batches before it serves clients again.
+const STEP: Duration = Duration::from_micros(500);
+
+/// Whether the next step will come without being asked for.
+static STEP_COMES: AtomicBool = AtomicBool::new(false);
+
+/// Takes results and hands out batches as soon as the clients that wait now are served.
+pub fn step_soon(ctx: &Context) {
+    if !STEP_COMES.swap(true, Ordering::AcqRel) {
+        ctx.create_timer(Duration::ZERO, come_to_step, ());
+    }
+}
+
+fn come_to_step(ctx: &Context, (): ()) {
+    STEP_COMES.store(false, Ordering::Release);
+    let _ = caught(|| state::with(|state| step(state, ctx)));
+}
+
+/// Takes results and hands out what is due, for [`STEP`] at most; the rest follows soon.
+pub fn step(state: &mut State, ctx: &Context) {
+    let end = Instant::now() + STEP;
+    take_results(state, ctx, end);
+    submit_due(state, ctx, end);
+    if Instant::now() >= end {
+        step_soon(ctx);
+    }
+}
+
+/// Hands out what somebody waits for, and what is due.
+pub fn submit_due(state: &mut State, ctx: &Context, end: Instant) {
+    if ctx.get_flags().contains(ContextFlags::LOADING) {
         return;
     }
     let now = clock::monotonic();
-    while state.in_flight < MOST_IN_FLIGHT {
+    while state.in_flight < MOST_IN_FLIGHT && Instant::now() < end {
+        if flush::hand_out_next(state, ctx) {
+            continue;
+        }
+        if state.paused {
+            return;
+        }
         let Some(address) = state.schedule.pop(now) else {
             return;
         };
@@ -97,12 +133,13 @@ fn note_in_flight(state: &State) {
     STATS.batches_in_flight.set(i64::try_from(state.in_flight).unwrap_or(i64::MAX));
 }
 
-/// Takes what the writers have done.
-pub fn take_results(state: &mut State, ctx: &Context) {
+/// Takes what the writers have done, until `end`.
+pub fn take_results(state: &mut State, ctx: &Context, end: Instant) {
     if ctx.get_flags().contains(ContextFlags::LOADING) {
         return;
     }
-    for done in state.writers.take_results() {
+    state.results.extend(state.writers.take_results());
+    while let Some(done) = state.results.pop_front() {
         match done {
             Done::Written { target, result } => {
                 note_done(state);
@@ -111,20 +148,25 @@ pub fn take_results(state: &mut State, ctx: &Context) {
             }
             Done::Fetched { token, result } => flush::fetched(state, token, result),
             Done::Deleted { token, deleted } => flush::deleted(state, ctx, token, deleted),
-            Done::Looked { stopped } => {
-                if stopped != state.paused {
-                    state.paused = stopped;
-                    STATS.paused.set(i64::from(stopped));
-                    ctx.log_notice(if stopped {
-                        "writing is paused by the file 'stop' in the data directory"
-                    } else {
-                        "writing goes on"
-                    });
-                }
-            }
+            Done::Looked { stopped } => note_stop_file(state, ctx, stopped),
+        }
+        if Instant::now() >= end {
+            break;
         }
     }
     note_in_flight(state);
+}
+
+fn note_stop_file(state: &mut State, ctx: &Context, stopped: bool) {
+    if stopped != state.paused {
+        state.paused = stopped;
+        STATS.paused.set(i64::from(stopped));
+        ctx.log_notice(if stopped {
+            "writing is paused by the file 'stop' in the data directory"
+        } else {
+            "writing goes on"
+        });
+    }
 }
 
 fn written(state: &mut State, ctx: &Context, target: &Target, result: &Result<Written, FileError>) {

@@ -21,6 +21,7 @@ use crate::deletion::{Deleted, Deletion, Scope, SeriesNames};
 use crate::file::{self, FailureKind, FileError, Range, Row, Written};
 use crate::layout::Layout;
 use crate::point::Point;
+use crate::priority;
 
 /// Names a series of a host, and which host of that address it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -163,9 +164,11 @@ impl Writers {
         let mut writers = Self { shared: Arc::clone(&shared), threads: Vec::new() };
         for index in 0..count {
             let shared = Arc::clone(&shared);
-            let thread = thread::Builder::new()
-                .name(format!("kurado-rrd-{index}"))
-                .spawn(move || shared.work(index))?;
+            let thread =
+                thread::Builder::new().name(format!("kurado-rrd-{index}")).spawn(move || {
+                    priority::give_way();
+                    shared.work(index);
+                })?;
             writers.threads.push(thread);
         }
         Ok(writers)

@@ -41,9 +41,9 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
             key: Arc::from(key),
         };
         // While writing is paused, what the file has must do.
-        let addresses = if state.paused { vec![] } else { vec![Arc::clone(&target.address)] };
+        let address = (!state.paused).then(|| Arc::clone(&target.address));
         let selection = Selection::Keys(plugin, &[key]);
-        flush::start(state, ctx, &addresses, selection, Then::Fetch(target, range))
+        flush::start(state, ctx, address.as_ref(), selection, Then::Fetch(target, range))
     })?
 }
 

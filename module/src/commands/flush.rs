@@ -21,12 +21,10 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     }
     state::with(|state| {
         check_not_paused(state)?;
-        let addresses: Vec<Arc<str>> = match names.first() {
-            Some(address) => vec![Arc::from(*address)],
-            None => {
-                let may = |address: &&Arc<str>| permission::check(ctx, address, Wish::Read).is_ok();
-                state.hosts.iter().filter(may).cloned().collect()
-            }
+        let Some(address) = names.first() else {
+            let may = |address: &&Arc<str>| permission::check(ctx, address, Wish::Read).is_ok();
+            let addresses = state.hosts.iter().filter(may).cloned().collect();
+            return flush::start_all(state, ctx, addresses);
         };
         let mut keys = names.get(2..).unwrap_or_default().to_vec();
         keys.sort_unstable();
@@ -36,6 +34,6 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
             Some(plugin) if keys.is_empty() => Selection::Plugin(plugin),
             Some(plugin) => Selection::Keys(plugin, &keys),
         };
-        flush::start(state, ctx, &addresses, selection, Then::Count)
+        flush::start(state, ctx, Some(&Arc::from(*address)), selection, Then::Count)
     })?
 }
