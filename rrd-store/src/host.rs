@@ -8,7 +8,7 @@ use line_protocol::DataSourceType;
 
 use crate::allocated::allocated;
 use crate::point::Point;
-use crate::series::{Accepted, Series};
+use crate::series::{Accepted, Place, Series};
 use crate::series_table::SeriesTable;
 
 /// Seconds that meta is kept after it was last sent.
@@ -52,15 +52,10 @@ pub struct Host {
     pending_bytes: usize,
     series_count: usize,
     text_bytes: usize,
-    next: Next,
-}
-
-/// Which series the next line is about, if lines come in the order of the last time: indices of
-/// plugin and series.
-#[derive(Clone, Copy, Debug, Default)]
-struct Next {
-    plugin: usize,
-    series: usize,
+    /// The series that the next line is about, if lines come in the order of the last time.
+    next: Place,
+    /// The one that the last line was about.
+    last: Option<Place>,
 }
 
 /// A series that the next line may be about.
@@ -273,7 +268,16 @@ impl Host {
         let new = || Series::new(data_source_type);
         let (series, is_new) = found.series.find_or_insert(key, new).ok_or(Full::Keys)?;
         self.series_count += usize::from(is_new);
-        self.next = Next { plugin, series };
+        let place = Place {
+            plugin: u16::try_from(plugin).map_err(|_| Full::Plugins)?,
+            series: u32::try_from(series).map_err(|_| Full::Keys)?,
+        };
+        // Several points of one series tell nothing of the order of series.
+        let before = self.last.filter(|last| *last != place);
+        if let Some(before) = before.and_then(|before| self.series_at(before)) {
+            before.set_successor(place);
+        }
+        self.next = place;
         self.accept_expected(point, now).ok_or(Full::Plugins)
     }
 
@@ -281,30 +285,45 @@ impl Host {
     #[must_use]
     #[inline]
     pub fn expected(&self) -> Option<Expected<'_>> {
-        let (plugin, found) = self.plugins.get_index(self.next.plugin)?;
-        let (key, series) = found.series.at(self.next.series)?;
+        let (plugin, found) = self.plugins.get_index(usize::from(self.next.plugin))?;
+        let (key, series) = found.series.at(self.next.series as usize)?;
         Some(Expected { plugin, key, data_source_type: series.data_source_type() })
     }
 
-    /// Takes a point of the series that [`Host::expected`] names, if there is one; the one behind
-    /// it is expected next. `now` is when the point came.
+    /// Takes a point of the series that [`Host::expected`] names, if there is one; its successor is
+    /// expected next. `now` is when the point came.
     #[inline]
     pub fn accept_expected(&mut self, point: Point, now: u32) -> Option<Accepted> {
-        let (_, found) = self.plugins.get_index_mut(self.next.plugin)?;
-        let series = found.series.at_mut(self.next.series)?;
+        let Place { plugin, series: index } = self.next;
+        let (_, found) = self.plugins.get_index_mut(usize::from(plugin))?;
+        let count = found.series.len();
+        let series = found.series.at_mut(index as usize)?;
         found.last_received = found.last_received.max(now);
         let before = (series.pending_count(), series.pending_bytes());
         let accepted = series.accept(point);
         self.pending_points = self.pending_points + series.pending_count() - before.0;
         self.pending_bytes = self.pending_bytes + series.pending_bytes() - before.1;
-        self.next.series += 1;
-        if self.next.series >= found.series.len() {
-            self.next = Next { plugin: self.next.plugin + 1, series: 0 };
-            if self.next.plugin >= self.plugins.len() {
-                self.next = Next::default();
+        self.last = Some(self.next);
+        self.next = series.successor().unwrap_or_else(|| {
+            if index as usize + 1 < count {
+                Place { plugin, series: index + 1 }
+            } else if usize::from(plugin) + 1 < self.plugins.len() {
+                Place { plugin: plugin + 1, series: 0 }
+            } else {
+                Place::default()
             }
-        }
+        });
         Some(accepted)
+    }
+
+    fn series_at(&mut self, place: Place) -> Option<&mut Series> {
+        let (_, plugin) = self.plugins.get_index_mut(usize::from(place.plugin))?;
+        plugin.series.at_mut(place.series as usize)
+    }
+
+    /// Series no longer stand where they stood.
+    fn forget_order(&mut self) {
+        (self.next, self.last) = (Place::default(), None);
     }
 
     /// Keeps a text of a plugin; it expires [`META_LIFE`] seconds after `now`.
@@ -439,7 +458,7 @@ impl Host {
         };
         if self.pending_points == 0 && self.plugins.values().any(is_old) {
             self.plugins.retain(|_, plugin| !is_old(plugin));
-            self.next = Next::default();
+            self.forget_order();
             self.count();
         }
     }
@@ -508,7 +527,7 @@ impl Host {
         if let Some(found) = self.plugins.get_mut(plugin) {
             found.series.retain(|key, _| !is_it(key));
         }
-        self.next = Next::default();
+        self.forget_order();
         self.count();
     }
 
@@ -526,7 +545,7 @@ impl Host {
         let Some(found) = self.plugins.shift_remove(plugin) else {
             return Vec::new();
         };
-        self.next = Next::default();
+        self.forget_order();
         self.count();
         let removed = |(key, series): (&str, &Series)| Removed {
             key: key.into(),
@@ -655,6 +674,54 @@ mod tests {
         push(&mut host, "b.gauge", 180);
         assert_eq!(keys(&mut host, 240), ["a.gauge", "c.derive", "b.gauge", "a.gauge"]);
         assert_eq!(host.plugin("base").unwrap().last_received(), 240);
+    }
+
+    #[test]
+    fn a_host_learns_another_order_of_its_lines_across_plugins() {
+        let mut host = Host::new(1);
+        let order = [("p", "a"), ("q", "a"), ("p", "b"), ("q", "b"), ("p", "c")];
+        let mut unexpected = Vec::new();
+        for minute in 1..=4 {
+            // At the third the sender turns its order round.
+            let of_minute: Vec<_> =
+                if minute < 3 { order.to_vec() } else { order.into_iter().rev().collect() };
+            let mut count = 0;
+            for (plugin, key) in of_minute {
+                let is_expected =
+                    host.expected().is_some_and(|e| (e.plugin, e.key) == (plugin, key));
+                count += usize::from(!is_expected);
+                let point = Point::new(minute * 60, Value::Unknown);
+                let accepted = if is_expected {
+                    host.accept_expected(point, 0)
+                } else {
+                    host.accept(plugin, key, DataSourceType::Gauge, point, 0).ok()
+                };
+                assert_eq!(accepted, Some(Accepted::Added));
+            }
+            unexpected.push(count);
+        }
+        // The first of the second minute is behind the last of the first: known by the third.
+        assert_eq!(unexpected, [5, 1, 5, 1]);
+        assert_eq!(host.pending_points(), 20);
+    }
+
+    #[test]
+    fn what_was_learned_of_series_that_are_gone_does_no_harm() {
+        let mut host = Host::new(1);
+        for minute in 1..=3 {
+            for (plugin, key) in [("p", "a"), ("q", "a"), ("p", "b"), ("q", "b")] {
+                let point = Point::new(minute * 60, Value::Unknown);
+                host.accept(plugin, key, DataSourceType::Gauge, point, 0).unwrap();
+            }
+        }
+        host.remove_plugin("q");
+        host.remove_series("p", "a").unwrap();
+        let point = Point::new(240, Value::Unknown);
+        host.accept("p", "b", DataSourceType::Gauge, point, 0).unwrap();
+        for _ in 0..3 {
+            assert!(host.expected().is_none_or(|expected| expected.key == "b"));
+        }
+        assert_eq!(host.pending_points(), 4);
     }
 
     #[test]

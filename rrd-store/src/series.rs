@@ -25,7 +25,21 @@ pub struct Series {
     /// The file's last update as far as known; 0 means not known.
     written_until: u32,
     retry_at: u32,
+    next_plugin: u16,
+    next_series: u32,
 }
+
+/// Where a series stands in its host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Index of its plugin; a host has at most [`crate::host::MAX_PLUGINS`].
+    pub plugin: u16,
+    /// Index among the plugin's series.
+    pub series: u32,
+}
+
+/// Of a series whose successor is the one behind it in memory, as far as known.
+const NOT_TOLD: u32 = u32::MAX;
 
 /// What became of a point that was offered to a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +66,22 @@ impl Series {
             in_flight_until: 0,
             written_until: 0,
             retry_at: 0,
+            next_plugin: 0,
+            next_series: NOT_TOLD,
         }
+    }
+
+    /// Which series the sender told behind this one the last time, where that was not the one
+    /// behind it in memory. What stands there may be another one by now.
+    #[inline]
+    pub(crate) fn successor(&self) -> Option<Place> {
+        let told = self.next_series != NOT_TOLD;
+        told.then_some(Place { plugin: self.next_plugin, series: self.next_series })
+    }
+
+    /// See [`Series::successor`].
+    pub(crate) fn set_successor(&mut self, place: Place) {
+        (self.next_plugin, self.next_series) = (place.plugin, place.series);
     }
 
     /// A series as a snapshot had it; all its points wait.
