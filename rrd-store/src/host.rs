@@ -483,8 +483,9 @@ impl Host {
     #[must_use]
     pub fn memory_usage(&self) -> usize {
         let texts = |texts: &BTreeMap<Box<str>, Text>| -> usize {
-            // A tree's nodes have room for eleven entries, and are two thirds full.
-            let nodes = (texts.len() * size_of::<(Box<str>, Text)>()).div_ceil(2) * 3;
+            // A tree's nodes have room for eleven entries, and six where they came in order.
+            let node = allocated(11 * size_of::<(Box<str>, Text)>() + 2 * size_of::<usize>());
+            let nodes = texts.len().div_ceil(6) * node;
             let heap =
                 texts.iter().map(|(key, text)| allocated(key.len()) + allocated(text.text.len()));
             nodes + heap.sum::<usize>()

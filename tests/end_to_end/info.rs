@@ -107,3 +107,64 @@ fn a_point_that_can_not_be_written_is_the_oldest_however_many_are() {
     let _ = server.try_run::<Value>("KURADO.DEL 10.0.0.1");
     assert_eq!(server.info("oldest_pending_age_seconds"), 0);
 }
+
+/// What the server has allocated once the buffers of clients that have gone are given back.
+fn used_memory(server: &Server) -> u64 {
+    let mut connection = server.connect();
+    let mut used = || -> u64 {
+        let info: String = redis::cmd("INFO").arg("memory").query(&mut connection).unwrap();
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{info}"))
+    };
+    let mut before = used();
+    eventually("memory at rest", || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let now = used();
+        let rests = now.abs_diff(before) < 20_000;
+        before = now;
+        rests.then_some(now)
+    })
+}
+
+#[test]
+fn memory_usage_of_the_keys_is_what_the_server_took_for_them() {
+    // The stop file keeps all points waiting.
+    let server = Server::start(&[]);
+    std::fs::write(server.path().join("data/stop"), "").unwrap();
+    eventually("the pause", || (server.info("writing_paused") == 1).then_some(()));
+    let lines_of_series = |host: u32, minute: u32| -> String {
+        let line = |n: u32| {
+            let (value, time) = (f64::from(host * 100 + n).sqrt(), sample::TIME + 60 * minute);
+            format!("10.0.0.{host}\tbase.metrics.some-name-{n}.gauge\t{value}\t{time}\n")
+        };
+        (0..100).map(line).collect()
+    };
+    let lines_of_texts = |host: u32, minute: u32| -> String {
+        let line = |n: u32| {
+            let time = sample::TIME + 60 * minute;
+            format!("10.0.0.{host}\tapp.meta.key-{n}\tsome text of some length\t{time}\n")
+        };
+        (0..100).map(line).collect()
+    };
+    for (lines, minutes) in [
+        (&lines_of_series as &dyn Fn(u32, u32) -> String, 1),
+        (&lines_of_series, 12),
+        (&lines_of_texts, 1),
+    ] {
+        let before = used_memory(&server);
+        for minute in 0..minutes {
+            for host in 0..100 {
+                assert_eq!(server.push(&lines(host, minute)).accepted, 100);
+            }
+        }
+        let taken = used_memory(&server) - before;
+        let keys: Vec<String> = server.run("KEYS kurado:*");
+        assert_eq!(keys.len(), 100);
+        let told: u64 =
+            keys.iter().map(|key| server.run::<u64>(&format!("MEMORY USAGE {key}"))).sum();
+        assert!(told.abs_diff(taken) < taken / 10, "{told} told, {taken} taken");
+        server.run::<()>("FLUSHALL SYNC");
+        let left = used_memory(&server).saturating_sub(before);
+        assert!(left < 200_000, "{left} of {taken} bytes are left");
+    }
+}
