@@ -296,6 +296,7 @@ impl Host {
     pub fn accept_expected(&mut self, point: Point, now: u32) -> Option<Accepted> {
         let Place { plugin, series: index } = self.next;
         let (_, found) = self.plugins.get_index_mut(usize::from(plugin))?;
+        found.series.prefetch_behind(index as usize);
         let count = found.series.len();
         let series = found.series.at_mut(index as usize)?;
         found.last_received = found.last_received.max(now);

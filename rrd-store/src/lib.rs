@@ -21,6 +21,7 @@ pub mod host;
 pub mod layout;
 pub mod packed;
 pub mod point;
+mod prefetch;
 mod priority;
 pub mod schedule;
 pub mod selection;

@@ -149,6 +149,14 @@ impl Series {
         &self.packed
     }
 
+    /// Lets the place where the next point goes come near.
+    #[inline]
+    pub(crate) fn prefetch_end(&self) {
+        if self.packed.spilled() {
+            crate::prefetch::prefetch(self.packed.as_ptr_range().end);
+        }
+    }
+
     /// The newest of them.
     #[must_use]
     #[inline]

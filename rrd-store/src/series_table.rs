@@ -82,6 +82,17 @@ impl SeriesTable {
         self.entries.get_mut(index).map(|entry| &mut entry.series)
     }
 
+    /// Lets the memory of the series behind this one come near, as the next lines are about them.
+    #[inline]
+    pub fn prefetch_behind(&self, index: usize) {
+        if let Some(entry) = self.entries.get(index + 3) {
+            entry.series.prefetch_end();
+        }
+        if let Some(entry) = self.entries.get(index + 6) {
+            crate::prefetch::prefetch(std::ptr::from_ref(entry).cast());
+        }
+    }
+
     /// All series in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Series)> {
         self.entries.iter().map(|entry| (name(&self.names, entry), &entry.series))
