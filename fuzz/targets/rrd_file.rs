@@ -6,7 +6,7 @@
 #![no_main]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
@@ -70,7 +70,7 @@ fn points_of(bytes: &[u8], data_source_type: DataSourceType) -> Vec<Point> {
 }
 
 fn written_points_are_there_once(
-    path: &PathBuf,
+    path: &Path,
     data_source_type: DataSourceType,
     points: &[Point],
     image: &[u8],
@@ -93,7 +93,7 @@ fn written_points_are_there_once(
     }
 }
 
-fn read_rows(path: &PathBuf) {
+fn read_rows(path: &Path) {
     let Ok(header) = Header::read(path) else { return };
     for consolidation in [Consolidation::Average, Consolidation::Min, Consolidation::Max] {
         let end = header.last_update;

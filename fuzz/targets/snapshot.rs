@@ -55,13 +55,13 @@ fn values_are_of_their_type(host: &Host) {
     for (key, series) in host.plugins().flat_map(|(_, plugin)| plugin.series()) {
         let points = series.pending().chain(series.last());
         for point in points {
-            let fits = match (series.data_source_type(), point.value()) {
+            let fits = matches!(
+                (series.data_source_type(), point.value()),
                 (_, Value::Unknown)
-                | (DataSourceType::Gauge | DataSourceType::Absolute, Value::Float(_))
-                | (DataSourceType::Derive, Value::Signed(_))
-                | (DataSourceType::Counter, Value::Unsigned(_)) => true,
-                _ => false,
-            };
+                    | (DataSourceType::Gauge | DataSourceType::Absolute, Value::Float(_))
+                    | (DataSourceType::Derive, Value::Signed(_))
+                    | (DataSourceType::Counter, Value::Unsigned(_))
+            );
             assert!(fits, "{key} has {point:?}");
         }
     }
