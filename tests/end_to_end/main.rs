@@ -2,10 +2,12 @@
 //! agent, the poller and the web as a user starts them; the pages in a real browser.
 
 mod bounds;
+mod clock;
 mod commands;
 mod declared;
 mod delete;
 mod durability;
+
 mod hostile;
 mod info;
 mod keyspace;
