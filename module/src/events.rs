@@ -13,7 +13,7 @@ use crate::guard::caught;
 use crate::host_key::with_host;
 use crate::state::{self, State};
 use crate::stats::STATS;
-use crate::{clock, durability, writing};
+use crate::{clock, durability, eviction, writing};
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -94,6 +94,7 @@ fn tick(ctx: &Context, count: u32) {
         return;
     }
     let _ = caught(|| durability::refresh(ctx));
+    let _ = caught(|| eviction::look(ctx));
     let _ = caught(|| {
         state::with(|state| {
             writing::take_results(state, ctx);

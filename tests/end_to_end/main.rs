@@ -12,6 +12,7 @@ mod hostile;
 mod info;
 mod keyspace;
 mod loading;
+mod memory;
 mod queue;
 mod replication;
 mod rrdtool;
