@@ -7,6 +7,7 @@ mod commands;
 mod declared;
 mod delete;
 mod durability;
+mod faults;
 
 mod hostile;
 mod info;
