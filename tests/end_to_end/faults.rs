@@ -243,7 +243,8 @@ fn a_file_that_is_cut_again_and_again_while_it_is_used_ends_no_server() {
                 }
             }
         });
-        let words = format!("KURADO.FETCH 10.0.0.1 base a.gauge MAX {} now", START - 86_400);
+        let (from, to) = (START - 86_400, START + 86_400);
+        let words = format!("KURADO.FETCH 10.0.0.1 base a.gauge MAX {from} {to}");
         for _ in 0..300 {
             minutes += 1;
             server.push_point("10.0.0.1", "a", 1, START + minutes * 60);

@@ -16,6 +16,7 @@ mod loading;
 mod memory;
 mod queue;
 mod replication;
+mod rights;
 mod rrdtool;
 mod sample;
 mod server;

@@ -32,7 +32,8 @@ fn past_maxmemory_what_takes_memory_is_refused_and_all_else_goes_on() {
     }
     assert_eq!(server.run::<Vec<Value>>("KURADO.SERIES 10.0.0.1").len(), 40);
     assert_eq!(server.run::<usize>("KURADO.FLUSH 10.0.0.1 base loadavg-1.gauge"), 1);
-    let words = format!("KURADO.FETCH 10.0.0.1 base loadavg-5.gauge MAX {} now", sample::TIME - 60);
+    let (from, to) = (sample::TIME - 60, sample::TIME + 60);
+    let words = format!("KURADO.FETCH 10.0.0.1 base loadavg-5.gauge MAX {from} {to}");
     assert!(!server.run::<Vec<Value>>(&words).is_empty());
     assert_eq!(server.run::<usize>("KURADO.META DEL 10.0.0.1 base"), 6);
     assert_eq!(server.run::<usize>("KURADO.DEL 10.0.0.2"), 40);
