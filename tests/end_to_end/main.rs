@@ -9,6 +9,7 @@ mod delete;
 mod durability;
 mod faults;
 
+mod forgetting;
 mod hostile;
 mod info;
 mod keyspace;

@@ -240,10 +240,10 @@ fn for_each_command_it_is_decided_what_it_does_in_multi_scripts_and_for_users_of
     let (mut agent, mut other) = (connect_as(&server, "agent"), connect_as(&server, "other"));
     for decision in &DECISIONS {
         let Decision { name, call, .. } = decision;
-        let mut checked = |place: &str,
-                           outcome,
-                           reply: &dyn Fn(&mut Connection) -> Reply,
-                           who: &mut Connection| {
+        let checked = |place: &str,
+                       outcome,
+                       reply: &dyn Fn(&mut Connection) -> Reply,
+                       who: &mut Connection| {
             // Each call finds the host as a new one: a point of its own, meta, no file.
             server.run::<Value>("KURADO.DEL 10.0.0.1");
             server.push_point("10.0.0.1", "a", 1, sample::TIME);
