@@ -15,6 +15,7 @@ mod info;
 mod keyspace;
 mod loading;
 mod memory;
+mod promotion;
 mod queue;
 mod replication;
 mod rights;
