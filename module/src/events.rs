@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis_module::{Context, ContextFlags, raw};
@@ -13,7 +13,7 @@ use crate::guard::caught;
 use crate::host_key::with_host;
 use crate::state::{self, State};
 use crate::stats::STATS;
-use crate::{clock, durability, writing};
+use crate::{clock, durability, eviction, writing};
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -23,6 +23,13 @@ const TICKS_A_LOOK: u32 = 10;
 const TICKS_A_SWEEP: usize = 100;
 /// Ticks over which the rate of writing is measured.
 const TICKS_A_RATE: u32 = 100;
+/// Seconds without a tick after which another one is made; the clock counts whole ones.
+const LATE: u32 = 2;
+
+/// The number of the tick that comes next; one of another number is left over.
+static NEXT_TICK: AtomicU32 = AtomicU32::new(0);
+/// When the last tick came, by the clock that never steps.
+static LAST_TICK: AtomicU32 = AtomicU32::new(0);
 
 /// A context of the module's own for calls that bring none; used on the main thread only, which
 /// holds the lock of the server whenever it runs callbacks.
@@ -49,14 +56,15 @@ pub fn find_calls(ctx: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks Redis to tell of changed settings, of flushes and of its end.
+/// Asks Redis to tell of changed settings, of flushes, of time that passes, and of its end.
 ///
 /// # Errors
 /// Where it refuses.
 pub fn subscribe(ctx: &Context) -> Result<(), String> {
-    let wishes: [(u64, raw::RedisModuleEventCallback); 3] = [
+    let wishes: [(u64, raw::RedisModuleEventCallback); 4] = [
         (raw::REDISMODULE_EVENT_CONFIG, Some(on_config)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
         (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
     ];
     for (id, callback) in wishes {
@@ -75,11 +83,18 @@ pub fn subscribe(ctx: &Context) -> Result<(), String> {
 
 /// Starts the tick.
 pub fn start_ticking(ctx: &Context) {
-    ctx.create_timer(TICK, tick, 0);
+    let next = NEXT_TICK.load(Ordering::Relaxed).wrapping_add(1);
+    NEXT_TICK.store(next, Ordering::Relaxed);
+    LAST_TICK.store(clock::monotonic(), Ordering::Relaxed);
+    ctx.create_timer(TICK, tick, next);
 }
 
 fn tick(ctx: &Context, count: u32) {
+    if count != NEXT_TICK.load(Ordering::Relaxed) {
+        return;
+    }
     let _ = caught(|| durability::refresh(ctx));
+    let _ = caught(|| eviction::look(ctx));
     let _ = caught(|| {
         state::with(|state| {
             writing::step(state, ctx);
@@ -92,7 +107,7 @@ fn tick(ctx: &Context, count: u32) {
             }
         })
     });
-    ctx.create_timer(TICK, tick, count.wrapping_add(1));
+    start_ticking(ctx);
 }
 
 /// Looks at the next hosts, at all within ten seconds: drops what has expired, which hosts that send
@@ -180,6 +195,23 @@ unsafe extern "C" fn on_config(
     _data: *mut c_void,
 ) {
     durability::settings_changed();
+}
+
+/// Redis's timers go by the time of day: where that is set back by an hour, they stop for an hour.
+/// What calls this goes by a clock that never steps.
+unsafe extern "C" fn on_cron(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _data: *mut c_void,
+) {
+    let since = clock::monotonic().saturating_sub(LAST_TICK.load(Ordering::Relaxed));
+    if since >= LATE {
+        caught(|| {
+            writing::forget_timer();
+            start_ticking(&Context::new(ctx));
+        });
+    }
 }
 
 /// Comes after the last write of AOF or RDB.

@@ -16,6 +16,7 @@ mod deletion;
 mod docs;
 mod durability;
 mod events;
+mod eviction;
 mod flush;
 mod guard;
 mod host_key;
@@ -107,6 +108,7 @@ fn start(ctx: &Context, arguments: &[RedisString]) -> Result<(), String> {
     keyspace::subscribe(ctx).inspect_err(|_| state::stop(ctx))?;
     events::start_ticking(ctx);
     settings::log_durability(ctx);
+    eviction::look(ctx);
     Ok(())
 }
 

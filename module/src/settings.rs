@@ -159,12 +159,6 @@ pub fn queue_compat() -> bool {
 
 /// Says at load how safe points in memory are.
 pub fn log_durability(ctx: &Context) {
-    if ctx.get_flags().contains(ContextFlags::EVICTED) {
-        ctx.log_warning(
-            "the maxmemory-policy of this server may evict hosts with their points; set it to \
-             noeviction",
-        );
-    }
     if ctx.get_flags().contains(ContextFlags::AOF) {
         ctx.log_notice("points are in the AOF until they are in their files");
     } else {

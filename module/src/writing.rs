@@ -34,6 +34,11 @@ pub fn step_soon(ctx: &Context) {
     }
 }
 
+/// The next step may not come for long: its timer is one that the clock was set back under.
+pub fn forget_timer() {
+    STEP_COMES.store(false, Ordering::Release);
+}
+
 fn come_to_step(ctx: &Context, (): ()) {
     STEP_COMES.store(false, Ordering::Release);
     let _ = caught(|| state::with(|state| step(state, ctx)));

@@ -155,8 +155,9 @@ fn live(
     texts.iter().filter(move |(_, text)| is_live(text, life, now)).map(|(key, text)| (&**key, text))
 }
 
+/// One that came while the clock was ahead does not live until the clock is there again.
 fn is_live(text: &Text, life: u32, now: u32) -> bool {
-    now < text.received.saturating_add(life)
+    now.abs_diff(text.received) < life
 }
 
 impl Host {
@@ -299,7 +300,7 @@ impl Host {
         found.series.prefetch_behind(index as usize);
         let count = found.series.len();
         let series = found.series.at_mut(index as usize)?;
-        found.last_received = found.last_received.max(now);
+        found.last_received = now;
         let before = (series.pending_count(), series.pending_bytes());
         let accepted = series.accept(point);
         self.pending_points = self.pending_points + series.pending_count() - before.0;
@@ -334,7 +335,7 @@ impl Host {
     pub fn set_meta(&mut self, plugin: &str, key: &str, value: &str, now: u32) -> Result<(), Full> {
         self.set_text(plugin, |plugin| &mut plugin.meta, key, value, now)?;
         let plugin = self.plugin_mut(plugin)?;
-        plugin.last_received = plugin.last_received.max(now);
+        plugin.last_received = now;
         Ok(())
     }
 
@@ -642,6 +643,22 @@ mod tests {
         assert_eq!(host.last_received(), 1000);
         host.expire(1000 + LAST_RECEIVED_LIFE);
         assert!(host.plugin("base").is_none());
+    }
+
+    #[test]
+    fn what_came_while_the_clock_was_ahead_is_forgotten_when_it_is_set_back() {
+        let (mut host, ahead) = (Host::new(1), 200_000);
+        host.set_meta("base", "uptime", "1", ahead).unwrap();
+        host.set_warning("base", "command", "timeout", ahead).unwrap();
+        let plugin = host.plugin("base").unwrap();
+        assert_eq!((plugin.live_meta(1000).count(), plugin.live_warnings(1000).count()), (0, 0));
+        // A master whose clock is a little ahead of its replica's is no reason.
+        assert_eq!(plugin.live_meta(ahead - 10).count(), 1);
+        host.set_meta("base", "uptime", "2", 1000).unwrap();
+        host.expire(1001);
+        let plugin = host.plugin("base").unwrap();
+        assert_eq!((plugin.live_meta(1001).count(), plugin.last_received()), (1, 1000));
+        assert!(plugin.warnings.is_empty());
     }
 
     #[test]

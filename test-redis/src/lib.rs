@@ -82,6 +82,7 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 /// A redis-server in a directory of its own.
 pub struct RedisServer {
     directory: TempDir,
+    launcher: Vec<String>,
     options: Vec<String>,
     port: u16,
     process: Option<Running>,
@@ -91,7 +92,14 @@ impl RedisServer {
     /// Starts one with these options (`--name value`) besides those that make it the test's own.
     #[must_use]
     pub fn start(options: &[&str]) -> Self {
-        let mut server = Self::not_started(options);
+        Self::start_under(&[], options)
+    }
+
+    /// Starts one by a command that ends in running the words behind it as its own process, such
+    /// as `env` or `unshare`.
+    #[must_use]
+    pub fn start_under(launcher: &[&str], options: &[&str]) -> Self {
+        let mut server = Self::not_started(launcher, options);
         server.start_again();
         server
     }
@@ -99,8 +107,14 @@ impl RedisServer {
     /// Starts one with the module.
     #[must_use]
     pub fn start_with_module(options: &[&str]) -> Self {
+        Self::start_with_module_under(&[], options)
+    }
+
+    /// The same by another command, as [`RedisServer::start_under`] takes it.
+    #[must_use]
+    pub fn start_with_module_under(launcher: &[&str], options: &[&str]) -> Self {
         let [load, module] = load_module();
-        Self::start(&[&[load.as_str(), module.as_str()], options].concat())
+        Self::start_under(launcher, &[&[load.as_str(), module.as_str()], options].concat())
     }
 
     /// Starts one on a port that the test knows.
@@ -109,15 +123,16 @@ impl RedisServer {
     /// Where the port is in use.
     #[must_use]
     pub fn start_on(port: u16, options: &[&str]) -> Self {
-        let mut server = Self::not_started(options);
+        let mut server = Self::not_started(&[], options);
         assert!(server.try_start(port), "redis-server does not start on {port}:\n{}", server.log());
         server
     }
 
-    fn not_started(options: &[&str]) -> Self {
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
+    fn not_started(launcher: &[&str], options: &[&str]) -> Self {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let directory = tempfile::tempdir().expect("a directory");
-        Self { directory, options, port: 0, process: None }
+        let (launcher, options) = (owned(launcher), owned(options));
+        Self { directory, launcher, options, port: 0, process: None }
     }
 
     /// Starts the server anew on the files that it left, on another port.
@@ -136,7 +151,7 @@ impl RedisServer {
         // What it logged before is of no interest.
         let _ = fs::remove_file(log_of(self.path()));
         self.port = port;
-        let mut command = command(self.path());
+        let mut command = launched(&self.launcher, command(self.path()));
         command.args(["--port", &port.to_string()]).args(&self.options);
         let mut process = Running::start(&mut command);
         let own = format!("process_id:{}\r\n", process.0.id());
@@ -165,6 +180,15 @@ impl RedisServer {
         self.cli(&["SHUTDOWN", how]);
         let mut process = self.process.take().expect("it runs");
         process.0.wait().expect("its end");
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// Where it was ended.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").0.id()
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -207,6 +231,17 @@ pub fn command(directory: &Path) -> Command {
     let mut command = Command::new(program("KURADO_TEST_SERVER", "redis-server"));
     command.arg("--dir").arg(directory).arg("--logfile").arg(log_of(directory));
     command.args(["--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The command with a launcher's words in front.
+fn launched(launcher: &[String], server: Command) -> Command {
+    let Some((program, words)) = launcher.split_first() else {
+        return server;
+    };
+    let mut command = Command::new(program);
+    command.args(words).arg(server.get_program()).args(server.get_args());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

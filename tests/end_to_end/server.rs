@@ -38,6 +38,11 @@ impl Server {
         Self(RedisServer::start_with_module(options))
     }
 
+    /// The same by a command that ends in running the words behind it.
+    pub fn start_under(launcher: &[&str], options: &[&str]) -> Self {
+        Self(RedisServer::start_with_module_under(launcher, options))
+    }
+
     /// Starts a server without the module.
     pub fn bare(options: &[&str]) -> Self {
         Self(RedisServer::start(options))
