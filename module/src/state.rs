@@ -19,10 +19,7 @@ use crate::flush::Waiting;
 use crate::stats::STATS;
 use crate::{clock, events, settings, writing};
 
-/// How long SHUTDOWN waits for the points in memory to be written. What is left then is in AOF or
-/// RDB, if the server keeps one.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How long it waits for results between two looks.
+/// How long SHUTDOWN waits for results between two looks.
 const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 
 /// The state of the module.
@@ -142,14 +139,17 @@ pub fn all_forgotten(ctx: &Context) {
     });
 }
 
-/// Writes what waits, as far as the limit allows, and ends the threads.
+/// Writes what waits, as far as the limit allows, and ends the threads. What is left is in AOF or
+/// RDB, if the server keeps one.
 pub fn stop(ctx: &Context) {
     let Some(mut state) = STATE.take() else {
         return;
     };
-    let started = Instant::now();
-    let writes = !ctx.get_flags().contains(ContextFlags::LOADING) && !state.paused;
-    while writes && write_all(&mut state, ctx, started + DRAIN_LIMIT) {}
+    let (started, limit) = (Instant::now(), settings::shutdown_timeout());
+    // The stop file may have come or gone since the last look.
+    if !ctx.get_flags().contains(ContextFlags::LOADING) && !state.writers.data().is_stopped() {
+        write_all(&mut state, ctx, started + limit);
+    }
     let left = STATS.pending_points.get();
     if left == 0 {
         ctx.log_notice("all points are written to their files");
@@ -160,30 +160,40 @@ pub fn stop(ctx: &Context) {
             started.elapsed().as_secs_f32()
         ));
     }
-    if !state.writers.drain(DRAIN_LIMIT.saturating_sub(started.elapsed())) {
+    if !state.writers.drain(limit.saturating_sub(started.elapsed())) {
         // Waiting on for a thread that hangs in a write would keep the server from ending.
         std::mem::forget(state);
     }
 }
 
-/// Hands out what waits and takes what comes back, until `end`. Whether there was anything: what
-/// came while a batch of its series was under way goes out when this is called again.
-fn write_all(state: &mut State, ctx: &Context, end: Instant) -> bool {
-    let now = clock::monotonic();
-    for address in &state.hosts {
-        state.schedule.add_at(address, now);
+/// Hands out all that waits and takes the results, until `end`. Each file is tried, also one whose
+/// last write failed; what came while a batch of its series was under way goes out when that has
+/// come back.
+fn write_all(state: &mut State, ctx: &Context, end: Instant) {
+    let addresses: Vec<_> = state.hosts.iter().cloned().collect();
+    for priority in [Priority::Urgent, Priority::Normal] {
+        for address in &addresses {
+            if !wait_for_writers(state, ctx, writing::MOST_IN_FLIGHT, end) {
+                return;
+            }
+            writing::submit(state, ctx, address, priority, Selection::All);
+        }
+        if !wait_for_writers(state, ctx, 1, end) {
+            return;
+        }
     }
-    let mut any = false;
+}
+
+/// Takes results until the writers have fewer batches than `most`. Whether that was before `end`.
+fn wait_for_writers(state: &mut State, ctx: &Context, most: usize, end: Instant) -> bool {
     loop {
         writing::take_results(state, ctx, end);
-        writing::submit_due(state, ctx, end);
         if Instant::now() >= end {
             return false;
         }
-        if state.in_flight == 0 {
-            return any;
+        if state.in_flight < most {
+            return true;
         }
-        any = true;
         std::thread::sleep(DRAIN_PAUSE);
     }
 }
