@@ -9,9 +9,13 @@ mod durability;
 mod hostile;
 mod info;
 mod keyspace;
+mod kill;
+mod ledger;
 mod loading;
 mod obstacle;
 mod queue;
+#[path = "../soak/random.rs"]
+mod random;
 mod replication;
 mod rrdtool;
 mod sample;
