@@ -86,11 +86,32 @@ impl Ledger {
         Ok(())
     }
 
+    /// Sends all points again that need not be kept, as an agent does that got no reply. Gives how
+    /// many series have such points, and the reply.
+    pub fn push_again(&self, connection: &mut Connection) -> Result<(usize, Pushed), RedisError> {
+        let (mut payload, mut series_count) = (String::new(), 0);
+        for (address, all) in &self.hosts {
+            for series in all {
+                let again = &series.times[series.kept..];
+                series_count += usize::from(!again.is_empty());
+                payload.extend(again.iter().map(|time| series.line(address, *time)));
+            }
+        }
+        let reply = redis::cmd("KURADO.PUSH").arg(payload).query(connection)?;
+        Ok((series_count, Pushed::from_reply(reply)))
+    }
+
     /// All that was sent so far must be kept.
     pub fn keep(&mut self) {
         for series in self.hosts.iter_mut().flat_map(|(_, all)| all) {
             series.kept = series.times.len();
         }
+    }
+
+    /// How many points were sent, and not lost, that need not be kept.
+    pub fn count_not_kept(&self) -> usize {
+        let all = self.hosts.iter().flat_map(|(_, all)| all);
+        all.map(|series| series.times.len() - series.kept).sum()
     }
 
     /// How many points were sent and not lost.

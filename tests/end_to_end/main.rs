@@ -5,6 +5,7 @@ mod bounds;
 mod commands;
 mod declared;
 mod delete;
+mod everysec;
 mod hostile;
 mod info;
 mod keyspace;
