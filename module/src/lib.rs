@@ -17,6 +17,7 @@ mod docs;
 mod durability;
 mod events;
 mod flush;
+mod full_sync;
 mod guard;
 mod host_key;
 mod info;

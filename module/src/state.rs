@@ -4,12 +4,13 @@
 //! forked child finds no lock in it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
+use rrd_store::host::Host;
 use rrd_store::layout::Layout;
 use rrd_store::schedule::Schedule;
 use rrd_store::selection::Selection;
@@ -17,7 +18,7 @@ use rrd_store::writers::{Done, Priority, Target, Writers};
 
 use crate::flush::Waiting;
 use crate::stats::STATS;
-use crate::{clock, events, settings, writing};
+use crate::{clock, events, full_sync, settings, writing};
 
 /// How long SHUTDOWN waits for results between two looks.
 const DRAIN_PAUSE: Duration = Duration::from_millis(5);
@@ -40,6 +41,8 @@ pub struct State {
     /// Series that were deleted while a writer had points of them, and how often: so many results
     /// of theirs are still to come, which a new series of the same name must not take for its own.
     pub forgotten: HashMap<Target, u32>,
+    /// Of a replica that takes its master's keys: what waited before.
+    pub put_aside: BTreeMap<Arc<str>, Host>,
     /// An operator's stop file is there.
     pub paused: bool,
     /// Where the sweep over all hosts goes on.
@@ -83,6 +86,7 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
         in_flight: 0,
         results: VecDeque::new(),
         forgotten: HashMap::new(),
+        put_aside: BTreeMap::new(),
         paused,
         swept: None,
         oldest_swept: None,
@@ -128,13 +132,7 @@ pub fn host_came(address: &str, has_pending: bool) {
 /// All keys are about to go.
 pub fn all_forgotten(ctx: &Context) {
     let _ = with(|state| {
-        // A replica is about to take its master's keys, and what the master has written into its
-        // files no longer waits there: here it may.
-        if ctx.get_flags().contains(ContextFlags::SLAVE) && !state.paused {
-            for address in state.hosts.clone() {
-                writing::submit(state, ctx, &address, Priority::Normal, Selection::All);
-            }
-        }
+        full_sync::put_aside(state, ctx);
         state.forget_hosts();
     });
 }

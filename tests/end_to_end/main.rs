@@ -6,6 +6,7 @@ mod commands;
 mod declared;
 mod delete;
 mod everysec;
+mod full_sync;
 mod hostile;
 mod info;
 mod keyspace;
