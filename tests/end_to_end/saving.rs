@@ -8,6 +8,7 @@ use redis::{Connection, Value};
 use test_redis::eventually;
 
 use crate::ledger::{ARCHIVES, Ledger};
+use crate::obstacle::hang_writer;
 use crate::random::Random;
 use crate::rrdtool::last_update;
 use crate::sample;
@@ -212,6 +213,50 @@ fn a_busy_server_that_loads_anew_what_it_saved_loses_and_doubles_nothing() {
     });
     clients.iter_mut().for_each(|client| client.settle(&server));
     check(&server, &clients);
+}
+
+/// Options of a server, and how it saves.
+type Way<'a> = (&'a [&'a str], fn(&Server));
+
+#[test]
+fn points_that_a_writer_has_and_those_behind_them_are_in_whatever_is_saved_meanwhile() {
+    let aof = ["--appendonly", "yes", "--aof-use-rdb-preamble"];
+    let ways: [Way; 3] = [
+        (&[], save),
+        (&[&aof[..], &["yes"]].concat(), rewrite),
+        (&[&aof[..], &["no"]].concat(), rewrite),
+    ];
+    for (options, save) in ways {
+        let own = ["--kurado.write-delay", "1", "--kurado.writer-threads", "1"];
+        let at_once = ["--repl-diskless-sync-delay", "0"];
+        let mut server = Server::start(&[options, &own, &at_once].concat());
+        let thread = hang_writer(&server);
+        let push = |minutes: std::ops::Range<u32>| {
+            for minute in minutes {
+                for key in ["a", "b"] {
+                    server.push_point("10.0.0.1", key, minute, sample::TIME + minute * 60);
+                }
+            }
+        };
+        push(0..3);
+        eventually("the batches", || (server.info("batches_in_flight") == 2).then_some(()));
+        push(3..5);
+        save(&server);
+        // A replica gets them as well.
+        let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", server.port())]);
+        eventually("the sync", || {
+            let info: String = replica.run("INFO replication");
+            info.contains("master_link_status:up").then_some(())
+        });
+        assert_eq!(replica.info("pending_points"), 10, "{options:?}");
+        server.kill();
+        thread.join().unwrap();
+        server.start_again();
+        for server in [&server, &replica] {
+            server.flush();
+            assert_eq!(server.info("points_written"), 10, "{options:?}");
+        }
+    }
 }
 
 /// Bytes that the last child of a kind changed, and so had copied.
