@@ -13,7 +13,7 @@ use crate::guard::caught;
 use crate::host_key::with_host;
 use crate::state::{self, State};
 use crate::stats::STATS;
-use crate::{clock, durability, eviction, writing};
+use crate::{clock, durability, eviction, full_sync, writing};
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -56,14 +56,16 @@ pub fn find_calls(ctx: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks Redis to tell of changed settings, of flushes, of time that passes, and of its end.
+/// Asks Redis to tell of changed settings, of flushes, of the end of loading, of time that passes,
+/// and of its own end.
 ///
 /// # Errors
 /// Where it refuses.
 pub fn subscribe(ctx: &Context) -> Result<(), String> {
-    let wishes: [(u64, raw::RedisModuleEventCallback); 4] = [
+    let wishes: [(u64, raw::RedisModuleEventCallback); 5] = [
         (raw::REDISMODULE_EVENT_CONFIG, Some(on_config)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
         (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
         (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
     ];
@@ -185,6 +187,19 @@ unsafe extern "C" fn on_flush(
     if subevent == raw::REDISMODULE_SUBEVENT_FLUSHDB_START && concerns_hosts {
         let ctx = Context::new(ctx);
         caught(|| state::all_forgotten(&ctx));
+    }
+}
+
+/// Comes before any command is taken.
+unsafe extern "C" fn on_loading(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    if subevent == raw::REDISMODULE_SUBEVENT_LOADING_ENDED {
+        let ctx = Context::new(ctx);
+        caught(|| full_sync::take_back(&ctx));
     }
 }
 

@@ -18,6 +18,7 @@ mod durability;
 mod events;
 mod eviction;
 mod flush;
+mod full_sync;
 mod guard;
 mod host_key;
 mod info;

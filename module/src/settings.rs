@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use redis_module::configuration::{
     ConfigurationContext, ConfigurationFlags as Flags, ConfigurationValue,
@@ -21,6 +22,7 @@ pub const MOST_DELAY_WITHOUT_AOF: u32 = 60;
 static DATA_DIR: Mutex<String> = Mutex::new(String::new());
 static WRITER_THREADS: AtomicI64 = AtomicI64::new(2);
 static WRITE_DELAY: AtomicI64 = AtomicI64::new(300);
+static SHUTDOWN_TIMEOUT: AtomicI64 = AtomicI64::new(30);
 static MAX_PENDING_BYTES: AtomicI64 = AtomicI64::new(1 << 30);
 static MAX_SERIES: AtomicI64 = AtomicI64::new(5_000_000);
 static MAX_HOSTS: AtomicI64 = AtomicI64::new(100_000);
@@ -67,6 +69,7 @@ pub fn register(ctx: &Context) -> Result<(), String> {
     register_string_configuration(ctx, "data-dir", &DATA_DIR, data_dir, Flags::IMMUTABLE, None);
     number("writer-threads", &WRITER_THREADS, 1, 64, Flags::IMMUTABLE);
     number("write-delay", &WRITE_DELAY, 1, 86400, Flags::DEFAULT);
+    number("shutdown-timeout", &SHUTDOWN_TIMEOUT, 0, 3600, Flags::DEFAULT);
     number("max-pending-bytes", &MAX_PENDING_BYTES, 1 << 16, 1 << 46, Flags::MEMORY);
     number("max-series", &MAX_SERIES, 1, most, Flags::DEFAULT);
     number("max-hosts", &MAX_HOSTS, 1, most, Flags::DEFAULT);
@@ -135,6 +138,11 @@ pub fn write_delay(ctx: &Context) -> u32 {
 pub fn delay_in_force(has_aof: bool) -> u32 {
     let set = u32::try_from(positive(&WRITE_DELAY)).unwrap_or(u32::MAX);
     if has_aof { set } else { set.min(MOST_DELAY_WITHOUT_AOF) }
+}
+
+/// How long the server's end may take to write the points in memory.
+pub fn shutdown_timeout() -> Duration {
+    Duration::from_secs(positive(&SHUTDOWN_TIMEOUT))
 }
 
 /// Most bytes of points in memory.

@@ -4,12 +4,13 @@
 //! forked child finds no lock in it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
+use rrd_store::host::Host;
 use rrd_store::layout::Layout;
 use rrd_store::schedule::Schedule;
 use rrd_store::selection::Selection;
@@ -17,12 +18,9 @@ use rrd_store::writers::{Done, Priority, Target, Writers};
 
 use crate::flush::Waiting;
 use crate::stats::STATS;
-use crate::{clock, events, settings, writing};
+use crate::{clock, events, full_sync, settings, writing};
 
-/// How long SHUTDOWN waits for the points in memory to be written. What is left then is in AOF or
-/// RDB, if the server keeps one.
-const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How long it waits for results between two looks.
+/// How long SHUTDOWN waits for results between two looks.
 const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 
 /// The state of the module.
@@ -43,6 +41,8 @@ pub struct State {
     /// Series that were deleted while a writer had points of them, and how often: so many results
     /// of theirs are still to come, which a new series of the same name must not take for its own.
     pub forgotten: HashMap<Target, u32>,
+    /// Of a replica that takes its master's keys: what waited before.
+    pub put_aside: BTreeMap<Arc<str>, Host>,
     /// An operator's stop file is there.
     pub paused: bool,
     /// Where the sweep over all hosts goes on.
@@ -86,6 +86,7 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
         in_flight: 0,
         results: VecDeque::new(),
         forgotten: HashMap::new(),
+        put_aside: BTreeMap::new(),
         paused,
         swept: None,
         oldest_swept: None,
@@ -131,25 +132,22 @@ pub fn host_came(address: &str, has_pending: bool) {
 /// All keys are about to go.
 pub fn all_forgotten(ctx: &Context) {
     let _ = with(|state| {
-        // A replica is about to take its master's keys, and what the master has written into its
-        // files no longer waits there: here it may.
-        if ctx.get_flags().contains(ContextFlags::SLAVE) && !state.paused {
-            for address in state.hosts.clone() {
-                writing::submit(state, ctx, &address, Priority::Normal, Selection::All);
-            }
-        }
+        full_sync::put_aside(state, ctx);
         state.forget_hosts();
     });
 }
 
-/// Writes what waits, as far as the limit allows, and ends the threads.
+/// Writes what waits, as far as the limit allows, and ends the threads. What is left is in AOF or
+/// RDB, if the server keeps one.
 pub fn stop(ctx: &Context) {
     let Some(mut state) = STATE.take() else {
         return;
     };
-    let started = Instant::now();
-    let writes = !ctx.get_flags().contains(ContextFlags::LOADING) && !state.paused;
-    while writes && write_all(&mut state, ctx, started + DRAIN_LIMIT) {}
+    let (started, limit) = (Instant::now(), settings::shutdown_timeout());
+    // The stop file may have come or gone since the last look.
+    if !ctx.get_flags().contains(ContextFlags::LOADING) && !state.writers.data().is_stopped() {
+        write_all(&mut state, ctx, started + limit);
+    }
     let left = STATS.pending_points.get();
     if left == 0 {
         ctx.log_notice("all points are written to their files");
@@ -160,30 +158,40 @@ pub fn stop(ctx: &Context) {
             started.elapsed().as_secs_f32()
         ));
     }
-    if !state.writers.drain(DRAIN_LIMIT.saturating_sub(started.elapsed())) {
+    if !state.writers.drain(limit.saturating_sub(started.elapsed())) {
         // Waiting on for a thread that hangs in a write would keep the server from ending.
         std::mem::forget(state);
     }
 }
 
-/// Hands out what waits and takes what comes back, until `end`. Whether there was anything: what
-/// came while a batch of its series was under way goes out when this is called again.
-fn write_all(state: &mut State, ctx: &Context, end: Instant) -> bool {
-    let now = clock::monotonic();
-    for address in &state.hosts {
-        state.schedule.add_at(address, now);
+/// Hands out all that waits and takes the results, until `end`. Each file is tried, also one whose
+/// last write failed; what came while a batch of its series was under way goes out when that has
+/// come back.
+fn write_all(state: &mut State, ctx: &Context, end: Instant) {
+    let addresses: Vec<_> = state.hosts.iter().cloned().collect();
+    for priority in [Priority::Urgent, Priority::Normal] {
+        for address in &addresses {
+            if !wait_for_writers(state, ctx, writing::MOST_IN_FLIGHT, end) {
+                return;
+            }
+            writing::submit(state, ctx, address, priority, Selection::All);
+        }
+        if !wait_for_writers(state, ctx, 1, end) {
+            return;
+        }
     }
-    let mut any = false;
+}
+
+/// Takes results until the writers have fewer batches than `most`. Whether that was before `end`.
+fn wait_for_writers(state: &mut State, ctx: &Context, most: usize, end: Instant) -> bool {
     loop {
         writing::take_results(state, ctx, end);
-        writing::submit_due(state, ctx, end);
         if Instant::now() >= end {
             return false;
         }
-        if state.in_flight == 0 {
-            return any;
+        if state.in_flight < most {
+            return true;
         }
-        any = true;
         std::thread::sleep(DRAIN_PAUSE);
     }
 }

@@ -17,7 +17,7 @@ use crate::stats::STATS;
 use crate::{clock, flush, settings};
 
 /// Batches that writers have at most, so that one that somebody waits for comes soon.
-const MOST_IN_FLIGHT: usize = 2048;
+pub const MOST_IN_FLIGHT: usize = 2048;
 /// Seconds between two lines of log about failed writes.
 const LOG_EVERY: u32 = 10;
 

@@ -543,6 +543,22 @@ impl Host {
         }
     }
 
+    /// Takes points that wait in another copy of this host among its own, of series that it knows.
+    /// No writer may have any of these: give it a new generation ([`Host::renew`]).
+    pub fn take_pending_of(&mut self, other: &Self) {
+        for (name, plugin) in &other.plugins {
+            let Some(own) = self.plugins.get_mut(name) else {
+                continue;
+            };
+            for (key, series) in plugin.series.iter().filter(|(_, s)| s.pending_count() > 0) {
+                if let Some(own) = own.series.get_mut(key) {
+                    own.take_pending_of(series);
+                }
+            }
+        }
+        self.count();
+    }
+
     /// Forgets a plugin with all series, meta and warnings. Gives the series.
     pub fn remove_plugin(&mut self, plugin: &str) -> Vec<Removed> {
         let Some(found) = self.plugins.shift_remove(plugin) else {

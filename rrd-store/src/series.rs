@@ -1,5 +1,7 @@
 //! One series: its points that wait for a write, and those that a writer has.
 
+use std::collections::BTreeMap;
+
 use line_protocol::DataSourceType;
 
 use crate::packed::{self, Newest, Packed, Reader};
@@ -249,6 +251,15 @@ impl Series {
         (before - self.pending) as usize
     }
 
+    /// Takes points that wait in another copy of this series among its own, and lets its last point
+    /// wait again, so that it stays the last. Of two points of one time its own stays.
+    pub(crate) fn take_pending_of(&mut self, other: &Self) {
+        let own = self.pending().chain(self.last());
+        let all: BTreeMap<u32, Point> =
+            other.pending().chain(own).map(|point| (point.time(), point)).collect();
+        self.replace(all.into_values());
+    }
+
     /// The points that a writer has wait again, and what becomes of its batch is of no concern.
     pub fn recall(&mut self) {
         self.in_flight_until = 0;
@@ -273,7 +284,6 @@ mod tests {
     use super::*;
     use line_protocol::Value;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     fn point(time: u32, value: u32) -> Point {
         Point::new(time, Value::Float(f64::from(value)))
@@ -330,6 +340,21 @@ mod tests {
         series.written(60);
         assert_eq!(series.accept(point(60, 1)), Accepted::Replaced);
         assert!(pending(&series).is_empty());
+    }
+
+    #[test]
+    fn points_that_wait_in_another_copy_wait_among_its_own_and_its_last_stays_the_last() {
+        let of = |pending: &[Point], last| {
+            Series::restored(DataSourceType::Gauge, pending.to_vec(), last)
+        };
+        let other = of(&[point(60, 1), point(120, 2), point(180, 3)], None);
+        let mut newer = of(&[point(120, 9), point(240, 4)], None);
+        newer.take_pending_of(&other);
+        assert_eq!(pending(&newer), [point(60, 1), point(120, 9), point(180, 3), point(240, 4)]);
+        assert_eq!(newer.last(), Some(point(240, 4)));
+        let mut idle = of(&[], Some(point(240, 4)));
+        idle.take_pending_of(&other);
+        assert_eq!(pending(&idle), [point(60, 1), point(120, 2), point(180, 3), point(240, 4)]);
     }
 
     #[test]

@@ -3,9 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Runs rrdtool and gives what it printed.
+use test_redis::eventually;
+
+/// Runs rrdtool and gives what it printed. It refuses a file that a writer has at the moment: then
+/// it is run again.
 pub fn rrdtool(arguments: &[&str]) -> String {
-    let output = Command::new("rrdtool").args(arguments).output().expect("rrdtool is installed");
+    let output = eventually("a file that no writer has", || {
+        let output = Command::new("rrdtool").args(arguments).output();
+        let output = output.expect("rrdtool is installed");
+        let is_locked = output.stderr.starts_with(b"ERROR: could not lock RRD");
+        (!is_locked).then_some(output)
+    });
     assert!(
         output.status.success(),
         "rrdtool {arguments:?}: {}",

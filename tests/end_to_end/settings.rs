@@ -49,6 +49,16 @@ fn each_setting_has_its_default_and_its_bounds() {
             ],
         ),
         (
+            "shutdown-timeout",
+            "30",
+            &[
+                ("0", Is("0")),
+                ("3600", Is("3600")),
+                ("3601", Refused("between 0 and 3600")),
+                ("-1", Refused("between 0 and 3600")),
+            ],
+        ),
+        (
             "max-pending-bytes",
             "1073741824",
             &[
@@ -181,6 +191,7 @@ fn a_rewritten_configuration_loads_again_with_what_was_changed() {
     fs::write(directory.path().join("redis.conf"), lines.join("\n")).unwrap();
     let changes = [
         ("kurado.write-delay", "77"),
+        ("kurado.shutdown-timeout", "9"),
         ("kurado.max-pending-bytes", "70000"),
         ("kurado.max-series", "500"),
         ("kurado.max-hosts", "50"),
