@@ -7,7 +7,6 @@
 // The only public items are those that the macro makes for Redis.
 #![allow(missing_docs)]
 
-#[cfg(not(test))]
 mod allocator;
 mod bounds;
 mod clock;
