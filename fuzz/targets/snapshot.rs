@@ -42,8 +42,7 @@ fn described(host: &Host) -> String {
             let pending: Vec<_> = series.pending().collect();
             let _ = writeln!(out, "{key} {:?} {pending:?}", series.last());
         }
-        // At time 0 nothing has expired.
-        for (key, text) in plugin.live_meta(0).chain(plugin.live_warnings(0)) {
+        for (key, text) in plugin.meta().chain(plugin.warnings()) {
             let _ = writeln!(out, "{key:?} {text:?}");
         }
     }

@@ -319,11 +319,11 @@ unsafe extern "C" fn aof_rewrite(
         };
         // SAFETY: Redis passes the key's own value.
         unsafe { stored(value) }.read(|host| {
-            let (mut lines, now) = (String::new(), clock::now());
+            let mut lines = String::new();
             for (name, plugin) in host.plugins() {
                 let mut texts = Vec::new();
-                texts.extend(plugin.live_meta(now).map(|(key, text)| ("meta", key, text)));
-                texts.extend(plugin.live_warnings(now).map(|(key, text)| ("warn", key, text)));
+                texts.extend(plugin.meta().map(|(key, text)| ("meta", key, text)));
+                texts.extend(plugin.warnings().map(|(key, text)| ("warn", key, text)));
                 for (kind, key, text) in texts {
                     let (received, text) = (text.received, &text.text);
                     // Writing to a String can't fail; so below.

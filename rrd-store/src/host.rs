@@ -132,6 +132,16 @@ impl Plugin {
         self.series.iter().map(|(_, series)| series.pending_count()).sum()
     }
 
+    /// All meta, expired or not.
+    pub fn meta(&self) -> impl Iterator<Item = (&str, &Text)> {
+        self.meta.iter().map(|(key, text)| (&**key, text))
+    }
+
+    /// All warnings, expired or not.
+    pub fn warnings(&self) -> impl Iterator<Item = (&str, &Text)> {
+        self.warnings.iter().map(|(key, text)| (&**key, text))
+    }
+
     /// Meta that has not expired by `now`.
     pub fn live_meta(&self, now: u32) -> impl Iterator<Item = (&str, &Text)> {
         live(&self.meta, META_LIFE, now)
@@ -631,9 +641,9 @@ mod tests {
     #[test]
     fn pending_points_and_series_are_counted() {
         let mut host = Host::new(1);
+        push(&mut host, "b.gauge", 60);
         push(&mut host, "a.gauge", 60);
         push(&mut host, "a.gauge", 120);
-        push(&mut host, "b.gauge", 60);
         assert_eq!((host.series_count(), host.pending_points()), (2, 3));
         let due = host.take_due(200, Selection::Keys("base", &["a.gauge"]));
         assert_eq!(due.len(), 1);
