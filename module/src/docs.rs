@@ -78,7 +78,7 @@ const PLUGIN: Argument = Argument::text(c"plugin");
 const KEY: Argument = Argument::text(c"key");
 const PAYLOADS: Argument = Argument::text(c"payload").multiple();
 
-const DOCS: [Doc; 12] = [
+const DOCS: [Doc; 13] = [
     Doc {
         name: c"kurado.push",
         summary: c"Accepts agents' lines: [address TAB] plugin.type.key TAB value TAB unixtime.",
@@ -121,6 +121,14 @@ const DOCS: [Doc; 12] = [
         arity: -4,
         effect: Effect::Writes,
         arguments: &[ADDRESS, PLUGIN, KEY.optional()],
+    },
+    Doc {
+        name: c"kurado.meta|help",
+        summary: c"Returns helpful text about the subcommands.",
+        complexity: c"O(1)",
+        arity: 2,
+        effect: Effect::Reads,
+        arguments: &[],
     },
     Doc {
         name: c"kurado.queue",

@@ -9,6 +9,7 @@ use redis_module::{
 };
 use rrd_store::deletion::Deleted;
 use rrd_store::file::{FailureKind, FileError, Range, Row, Written};
+use rrd_store::host::Host;
 use rrd_store::selection::Selection;
 use rrd_store::writers::{Job, Priority, Target};
 
@@ -23,6 +24,8 @@ use crate::writing;
 pub struct Waiting {
     next_id: u64,
     flushes: HashMap<u64, Flush>,
+    /// Clients of these beyond the first of each.
+    joined: usize,
     /// Those whose hosts are still to be handed out, one after the other.
     handing_out: VecDeque<u64>,
     /// By series: who waits for it, and for its points up to which time.
@@ -33,10 +36,13 @@ pub struct Waiting {
 }
 
 struct Flush {
-    client: BlockedClient,
+    /// Who waits for it; one, but for flushes of all hosts.
+    clients: Vec<BlockedClient>,
     then: Then,
     /// Hosts whose points are still to be handed out.
     addresses: VecDeque<Arc<str>>,
+    /// Whether some were handed out.
+    has_begun: bool,
     /// Series whose batches are to come back.
     series_left: usize,
     points: usize,
@@ -109,10 +115,19 @@ pub fn start(
 /// between; the client gets its reply when they are in their files.
 pub fn start_all(state: &mut State, ctx: &Context, addresses: VecDeque<Arc<str>>) -> RedisResult {
     STATS.flushes.add(1);
-    let id = state.waiting.next_id();
-    let flush = Flush { addresses, ..Flush::new(ctx.block_client(), Then::Count) };
-    state.waiting.flushes.insert(id, flush);
-    state.waiting.handing_out.push_back(id);
+    let waiting = &mut state.waiting;
+    // One that wants the same and has not begun does for this client too, so that clients that ask
+    // again and again, or ask and go, cost no more than one.
+    let last = waiting.handing_out.back().and_then(|id| waiting.flushes.get_mut(id));
+    if let Some(flush) = last.filter(|flush| !flush.has_begun && flush.addresses == addresses) {
+        flush.clients.push(ctx.block_client());
+        waiting.joined += 1;
+    } else {
+        let id = waiting.next_id();
+        let flush = Flush { addresses, ..Flush::new(ctx.block_client(), Then::Count) };
+        waiting.flushes.insert(id, flush);
+        waiting.handing_out.push_back(id);
+    }
     STATS.flushes_waiting.set(state.waiting.count());
     writing::step_soon(ctx);
     Ok(RedisValue::NoReply)
@@ -123,8 +138,10 @@ pub fn hand_out_next(state: &mut State, ctx: &Context) -> bool {
     let Some(&id) = state.waiting.handing_out.front() else {
         return false;
     };
-    let flush = state.waiting.flushes.get_mut(&id);
-    let address = flush.and_then(|flush| flush.addresses.pop_front());
+    let address = state.waiting.flushes.get_mut(&id).and_then(|flush| {
+        flush.has_begun = true;
+        flush.addresses.pop_front()
+    });
     let count = address.map(|address| hand_out(state, ctx, id, &address, Selection::All));
     if let Some(flush) = state.waiting.flushes.get_mut(&id) {
         flush.series_left += count.unwrap_or(0);
@@ -148,43 +165,48 @@ fn hand_out(
     address: &Arc<str>,
     selection: Selection<'_>,
 ) -> usize {
-    let mut count = 0;
-    // A key of another type has no points.
-    let _ = with_host(ctx, address, |stored| {
-        let Some(stored) = stored else {
-            return;
-        };
-        stored.read(|host| {
-            if host.pending_points() == 0 {
-                return;
-            }
-            host.each_series(selection, |plugin, key, series| {
-                if let Some(newest) = series.newest_pending() {
-                    let target = Target {
-                        address: Arc::clone(address),
-                        generation: host.generation(),
-                        plugin: Arc::clone(plugin),
-                        key: Arc::from(key),
-                    };
-                    let waits = state.waiting.by_series.entry(target).or_default();
-                    waits.push((id, newest.time()));
-                    count += 1;
-                }
-            });
-        });
+    // Opened once: the key may expire at any moment.
+    let taken = with_host(ctx, address, |stored| {
+        let stored = stored.filter(|stored| stored.read(Host::pending_points) > 0)?;
+        let waits = stored.read(|host| waits(host, address, selection));
+        Some((waits, writing::take(stored, Priority::Urgent, selection)))
     });
-    if count > 0 {
-        writing::submit(state, ctx, address, Priority::Urgent, selection);
+    // A key of another type has no points.
+    let Ok(Some((waits, taken))) = taken else {
+        return 0;
+    };
+    let count = waits.len();
+    for (target, newest) in waits {
+        state.waiting.by_series.entry(target).or_default().push((id, newest));
     }
+    writing::hand_out(state, address, taken, Priority::Urgent);
     count
+}
+
+/// The selected series that have points waiting, and the times of the newest.
+fn waits(host: &Host, address: &Arc<str>, selection: Selection<'_>) -> Vec<(Target, u32)> {
+    let mut waits = Vec::new();
+    host.each_series(selection, |plugin, key, series| {
+        if let Some(newest) = series.newest_pending() {
+            let target = Target {
+                address: Arc::clone(address),
+                generation: host.generation(),
+                plugin: Arc::clone(plugin),
+                key: Arc::from(key),
+            };
+            waits.push((target, newest.time()));
+        }
+    });
+    waits
 }
 
 impl Flush {
     fn new(client: BlockedClient, then: Then) -> Self {
         Self {
-            client,
+            clients: vec![client],
             then,
             addresses: VecDeque::new(),
+            has_begun: false,
             series_left: 0,
             points: 0,
             failed: 0,
@@ -195,7 +217,7 @@ impl Flush {
 
 impl Waiting {
     fn count(&self) -> i64 {
-        let count = self.flushes.len() + self.fetches.len() + self.deletions.len();
+        let count = self.flushes.len() + self.joined + self.fetches.len() + self.deletions.len();
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
@@ -243,15 +265,26 @@ pub fn settle(
                 flush.first_error.get_or_insert_with(|| error.to_string());
             }
         }
-        flush.series_left -= 1;
-        finish_if_done(state, id);
+        series_done(state, id);
     }
     if !more.is_empty() {
-        state.waiting.by_series.insert(target.clone(), more);
         let selection = Selection::Keys(&target.plugin, &[&target.key]);
-        writing::submit(state, ctx, &target.address, Priority::Urgent, selection);
+        if writing::submit(state, ctx, &target.address, Priority::Urgent, selection) {
+            state.waiting.by_series.insert(target.clone(), more);
+        } else {
+            // The host has gone this very moment, and with it the points.
+            more.into_iter().for_each(|(id, _)| series_done(state, id));
+        }
     }
     STATS.flushes_waiting.set(state.waiting.count());
+}
+
+/// A series that a client waited for is written, or not.
+fn series_done(state: &mut State, id: u64) {
+    if let Some(flush) = state.waiting.flushes.get_mut(&id) {
+        flush.series_left = flush.series_left.saturating_sub(1);
+    }
+    finish_if_done(state, id);
 }
 
 fn finish_if_done(state: &mut State, id: u64) {
@@ -263,17 +296,24 @@ fn finish_if_done(state: &mut State, id: u64) {
     }
 }
 
-fn finish(state: &mut State, flush: Flush) {
-    let failure = flush.first_error.map(|error| {
-        RedisError::String(format!("ERR {} files could not be written: {error}", flush.failed))
-    });
-    match (flush.then, failure) {
+fn finish(state: &mut State, mut flush: Flush) {
+    state.waiting.joined -= flush.clients.len().saturating_sub(1);
+    match flush.then {
         // What the file has is of use even where the newest points could not be added.
-        (Then::Fetch(target, range), _) => fetch(state, flush.client, target, range),
-        (Then::Count, Some(error)) => reply(flush.client, Err(error)),
-        (Then::Count, None) => {
-            let points = i64::try_from(flush.points).unwrap_or(i64::MAX);
-            reply(flush.client, Ok(RedisValue::Integer(points)));
+        Then::Fetch(target, range) => {
+            if let Some(client) = flush.clients.pop() {
+                fetch(state, client, target, range);
+            }
+        }
+        Then::Count => {
+            let failure = flush
+                .first_error
+                .map(|error| format!("ERR {} files could not be written: {error}", flush.failed));
+            for client in flush.clients {
+                let points = i64::try_from(flush.points).unwrap_or(i64::MAX);
+                let failure = failure.clone().map(RedisError::String);
+                reply(client, failure.map_or(Ok(RedisValue::Integer(points)), Err));
+            }
         }
     }
 }

@@ -100,7 +100,8 @@ impl Share {
     }
 }
 
-/// A host that is being changed; the totals follow when it is let go.
+/// A host that is being changed; late points find their places, and the totals follow, when it is let
+/// go.
 pub struct ChangingHost<'a> {
     stored: &'a StoredHost,
     host: RefMut<'a, Host>,
@@ -174,6 +175,7 @@ impl std::ops::DerefMut for ChangingHost<'_> {
 
 impl Drop for ChangingHost<'_> {
     fn drop(&mut self) {
+        self.host.merge_late();
         self.stored.count(&self.host);
     }
 }

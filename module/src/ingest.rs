@@ -10,7 +10,7 @@ use rrd_store::series::Accepted;
 use crate::host_key::{key_name, with_host_to_write};
 use crate::outcome::{Outcome, Rejection};
 use crate::payload::Payload;
-use crate::permission::{self, Wish};
+use crate::permission::{Rights, Wish};
 use crate::sender::Sender;
 use crate::stats::STATS;
 use crate::{bounds, clock, settings, state};
@@ -61,6 +61,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     let mut push = Push {
         ctx,
         sender: &sender,
+        rights: Rights::new(ctx),
         takes,
         origin,
         now,
@@ -86,6 +87,7 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
 struct Push<'a> {
     ctx: &'a Context,
     sender: &'a Sender<'a>,
+    rights: Rights<'a>,
     takes: Takes,
     origin: Origin,
     now: u32,
@@ -165,7 +167,7 @@ impl<'a> Push<'a> {
         let name = key_name(ctx, address);
         if self.origin == Origin::Client
             && self.takes != Takes::Queued
-            && let Err(error) = permission::check_client(ctx, &name, Wish::Write)
+            && let Err(error) = self.rights.check_key(&name, Wish::Write)
         {
             let rejection = Rejection::new("permission", error.to_string());
             return self.reject_of_host(address, lines, &rejection);

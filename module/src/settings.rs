@@ -30,7 +30,8 @@ static HEARTBEAT: AtomicI64 = AtomicI64::new(STANDARD_HEARTBEAT as i64);
 static RRA: Archives = Archives(LazyLock::new(Mutex::default));
 static QUEUE_COMPAT: AtomicBool = AtomicBool::new(true);
 
-/// The archives of new files; a text that no file can have is refused.
+/// The archives of new files; a text that no file can have is refused, and an empty one stands for the
+/// standard.
 struct Archives(LazyLock<Mutex<Layout>>);
 
 impl Archives {
@@ -46,9 +47,13 @@ impl ConfigurationValue<RedisString> for Archives {
 
     fn set(&self, _: &ConfigurationContext, text: RedisString) -> Result<(), RedisError> {
         let text = text.try_as_str()?;
-        let layout = text.parse().map_err(|error| {
-            RedisError::String(format!("kurado.rra '{}': {error}", text.escape_debug()))
-        })?;
+        let layout = if text.is_empty() {
+            Layout::default()
+        } else {
+            text.parse().map_err(|error| {
+                RedisError::String(format!("kurado.rra '{}': {error}", text.escape_debug()))
+            })?
+        };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = layout;
         Ok(())
     }

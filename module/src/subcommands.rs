@@ -13,10 +13,11 @@ use crate::guard::guarded;
 /// # Errors
 /// Where Redis refuses.
 pub fn register(ctx: &Context) -> Result<(), String> {
-    let subcommands: [(&CStr, raw::RedisModuleCmdFunc, &CStr); 3] = [
+    let subcommands: [(&CStr, raw::RedisModuleCmdFunc, &CStr); 4] = [
         (c"set", Some(set), c"write deny-oom"),
         (c"get", Some(get), c"readonly"),
         (c"del", Some(del), c"write"),
+        (c"help", Some(help), c"allow-loading allow-stale"),
     ];
     let name = c"kurado.meta".as_ptr();
     // SAFETY: Redis filled in these pointers before it called the module.
@@ -61,6 +62,10 @@ unsafe extern "C" fn get(ctx: Ctx, words: Words, count: c_int) -> c_int {
 
 unsafe extern "C" fn del(ctx: Ctx, words: Words, count: c_int) -> c_int {
     run(ctx, words, count, meta::delete)
+}
+
+unsafe extern "C" fn help(ctx: Ctx, words: Words, count: c_int) -> c_int {
+    run(ctx, words, count, meta::help)
 }
 
 fn run(

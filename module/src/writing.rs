@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use redis_module::{Context, ContextFlags};
 use rrd_store::file::{FileError, Written};
+use rrd_store::host::DueSeries;
 use rrd_store::point::Point;
 use rrd_store::selection::Selection;
 use rrd_store::writers::{Done, Job, Priority, Target};
 
 use crate::guard::caught;
-use crate::host_key::with_host;
+use crate::host_key::{StoredHost, with_host};
 use crate::state::{self, State};
 use crate::stats::STATS;
 use crate::{clock, flush, settings};
@@ -74,49 +75,47 @@ pub fn submit_due(state: &mut State, ctx: &Context, end: Instant) {
     }
 }
 
-/// Hands out the waiting points of those selected series of a host that no writer has. One that
-/// somebody waits for is tried even where a failure asks for patience.
-pub fn submit(
-    state: &mut State,
-    ctx: &Context,
-    address: &Arc<str>,
-    priority: Priority,
-    selection: Selection<'_>,
-) {
+/// Batches of one host for the writers.
+pub struct Taken {
+    generation: u64,
+    due: Vec<DueSeries>,
+    /// When a series of it may be tried again whose write failed.
+    next_retry: Option<u32>,
+}
+
+/// Takes the waiting points of those selected series of a host that no writer has. Where somebody
+/// waits for them they are tried even where a failure asks for patience.
+pub fn take(stored: &StoredHost, priority: Priority, selection: Selection<'_>) -> Taken {
     let now = clock::monotonic();
     let ready_by = match priority {
         Priority::Urgent => u32::MAX,
         Priority::Normal => now,
     };
-    let taken = with_host(ctx, address, |stored| {
-        let stored = stored?;
-        let mut host = stored.change();
-        let due = host.take_due(ready_by, selection);
-        // Single series are found without a walk over all.
-        let next_retry = match selection {
-            Selection::Keys(..) => None,
-            _ => {
-                host.expire(clock::now());
-                host.next_retry(now)
-            }
-        };
-        let generation = host.generation();
-        drop(host);
-        stored.note_taken(due.iter().map(|series| series.points.len()).sum());
-        Some((due, generation, next_retry))
-    });
-    let Ok(Some((due, generation, next_retry))) = taken else {
-        // Its key is gone.
-        state.forget(address);
-        return;
+    let mut host = stored.change();
+    let due = host.take_due(ready_by, selection);
+    // Single series are found without a walk over all.
+    let next_retry = match selection {
+        Selection::Keys(..) => None,
+        _ => {
+            host.expire(clock::now());
+            host.next_retry(now)
+        }
     };
-    if let Some(when) = next_retry {
+    let generation = host.generation();
+    drop(host);
+    stored.note_taken(due.iter().map(|series| series.points.len()).sum());
+    Taken { generation, due, next_retry }
+}
+
+/// Gives a host's batches to the writers.
+pub fn hand_out(state: &mut State, address: &Arc<str>, taken: Taken, priority: Priority) {
+    if let Some(when) = taken.next_retry {
         state.schedule.add_at(address, when);
     }
-    for series in due {
+    for series in taken.due {
         let target = Target {
             address: Arc::clone(address),
-            generation,
+            generation: taken.generation,
             plugin: series.plugin,
             key: series.key,
         };
@@ -126,6 +125,24 @@ pub fn submit(
         state.in_flight += 1;
     }
     note_in_flight(state);
+}
+
+/// [`take`] and [`hand_out`]. Whether there is such a host.
+pub fn submit(
+    state: &mut State,
+    ctx: &Context,
+    address: &Arc<str>,
+    priority: Priority,
+    selection: Selection<'_>,
+) -> bool {
+    let taken = with_host(ctx, address, |stored| Some(take(stored?, priority, selection)));
+    let Ok(Some(taken)) = taken else {
+        // Its key is gone.
+        state.forget(address);
+        return false;
+    };
+    hand_out(state, address, taken, priority);
+    true
 }
 
 /// A batch has come back, or was dropped.

@@ -56,6 +56,10 @@ pub struct Host {
     next: Place,
     /// The one that the last line was about.
     last: Option<Place>,
+    /// Points that came late, and of which series, until [`Host::merge_late`].
+    late: Vec<(Place, Point)>,
+    /// When texts were last looked at for those that have expired.
+    texts_expired: u32,
 }
 
 /// A series that the next line may be about.
@@ -260,7 +264,8 @@ impl Host {
         self.plugins.get_index_mut(index).map(|(_, plugin)| plugin).ok_or(Full::Plugins)
     }
 
-    /// Takes a point of a series, which is made where it is new. `now` is when it came.
+    /// Takes a point of a series, which is made where it is new. `now` is when it came. A late one
+    /// is among the others after [`Host::merge_late`].
     ///
     /// # Errors
     /// At a bound.
@@ -302,7 +307,8 @@ impl Host {
     }
 
     /// Takes a point of the series that [`Host::expected`] names, if there is one; its successor is
-    /// expected next. `now` is when the point came.
+    /// expected next. `now` is when the point came. A late one is among the others after
+    /// [`Host::merge_late`].
     #[inline]
     pub fn accept_expected(&mut self, point: Point, now: u32) -> Option<Accepted> {
         let Place { plugin, series: index } = self.next;
@@ -315,6 +321,9 @@ impl Host {
         let accepted = series.accept(point);
         self.pending_points = self.pending_points + series.pending_count() - before.0;
         self.pending_bytes = self.pending_bytes + series.pending_bytes() - before.1;
+        if accepted == Accepted::Late {
+            self.late.push((self.next, point));
+        }
         self.last = Some(self.next);
         self.next = series.successor().unwrap_or_else(|| {
             if index as usize + 1 < count {
@@ -326,6 +335,25 @@ impl Host {
             }
         });
         Some(accepted)
+    }
+
+    /// Takes the late points of all lines in one go. Whoever has offered points calls it before
+    /// anything else is asked of the host.
+    pub fn merge_late(&mut self) {
+        let mut late = std::mem::take(&mut self.late);
+        // Those of one series stay in their order.
+        late.sort_by_key(|(place, _)| *place);
+        for of_series in late.chunk_by(|one, other| one.0 == other.0) {
+            let Some(series) = of_series.first().and_then(|(place, _)| self.series_at(*place))
+            else {
+                continue;
+            };
+            let before = (series.pending_count(), series.pending_bytes());
+            series.merge(of_series.iter().map(|(_, point)| *point));
+            let after = (series.pending_count(), series.pending_bytes());
+            self.pending_points = self.pending_points + after.0 - before.0;
+            self.pending_bytes = self.pending_bytes + after.1 - before.1;
+        }
     }
 
     fn series_at(&mut self, place: Place) -> Option<&mut Series> {
@@ -376,7 +404,9 @@ impl Host {
             |texts: &BTreeMap<Box<str>, Text>| texts.get_key_value(key).map_or(0, text_size);
         let mut old = size_of_old(texts(self.plugin_mut(plugin)?));
         let mut count = texts(self.plugin_mut(plugin)?).len() + usize::from(old == 0);
-        if count > MAX_TEXTS || self.text_bytes + new - old > MAX_TEXT_BYTES {
+        let is_full = count > MAX_TEXTS || self.text_bytes + new - old > MAX_TEXT_BYTES;
+        // Once a second at most: it looks at all of them.
+        if is_full && self.texts_expired != now {
             self.expire_texts(now);
             let texts = texts(self.plugin_mut(plugin)?);
             old = size_of_old(texts);
@@ -476,6 +506,7 @@ impl Host {
     }
 
     fn expire_texts(&mut self, now: u32) {
+        self.texts_expired = now;
         for plugin in self.plugins.values_mut() {
             for (texts, life) in
                 [(&mut plugin.meta, META_LIFE), (&mut plugin.warnings, WARNING_LIFE)]
@@ -767,6 +798,31 @@ mod tests {
             assert!(host.expected().is_none_or(|expected| expected.key == "b"));
         }
         assert_eq!(host.pending_points(), 4);
+    }
+
+    #[test]
+    fn late_points_of_all_series_are_merged_in_one_go_and_the_last_of_a_time_wins() {
+        let mut host = Host::new(1);
+        let mut models = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+        for n in 0..300u32 {
+            // Times go up and down, and come again.
+            let (of, time) = (n as usize % 3, 1 + n * 7919 % 100);
+            let point = Point::new(time, Value::Float(f64::from(n)));
+            let key = ["a.gauge", "b.gauge", "c.gauge"][of];
+            host.accept("base", key, DataSourceType::Gauge, point, 60).unwrap();
+            models[of].insert(time, point);
+            if n % 50 == 49 {
+                host.merge_late();
+            }
+        }
+        for (key, model) in ["a.gauge", "b.gauge", "c.gauge"].into_iter().zip(&models) {
+            let series = host.plugin("base").unwrap().get(key).unwrap();
+            assert!(series.pending().eq(model.values().copied()), "{key}");
+        }
+        let counted = (host.pending_points(), host.pending_bytes());
+        host.count();
+        assert_eq!((host.pending_points(), host.pending_bytes()), counted);
+        assert_eq!(counted.0, models.iter().map(BTreeMap::len).sum::<usize>());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Series {
 }
 
 /// Where a series stands in its host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// Index of its plugin; a host has at most [`crate::host::MAX_PLUGINS`].
     pub plugin: u16,
@@ -48,8 +48,11 @@ const NOT_TOLD: u32 = u32::MAX;
 pub enum Accepted {
     /// It waits for a write.
     Added,
-    /// It took the place of a waiting point of the same time, or is the same as the last one.
-    Replaced,
+    /// It is the same as the last one.
+    Repeated,
+    /// It is not after the newest point that waits, and was not taken: [`Series::merge`] takes all
+    /// of these at once, as each of them alone would cost as much.
+    Late,
     /// It is not after the time given, that of the last point written or about to be: an RRD
     /// takes no point twice and none from the past.
     TooOld(u32),
@@ -178,34 +181,28 @@ impl Series {
         let floor = self.in_flight_until.max(self.written_until);
         if point.time() <= floor {
             return if self.last() == Some(point) {
-                Accepted::Replaced
+                Accepted::Repeated
             } else {
                 Accepted::TooOld(floor)
             };
         }
         // Points come in order but for the rare late one.
-        if self.newest_pending().is_some_and(|newest| newest.time() >= point.time()) {
-            return self.accept_late(point);
+        if let Some(newest) = self.newest_pending()
+            && newest.time() >= point.time()
+        {
+            return if newest == point { Accepted::Repeated } else { Accepted::Late };
         }
         packed::append(&mut self.packed, &mut self.newest, point);
         self.pending += 1;
         Accepted::Added
     }
 
-    fn accept_late(&mut self, point: Point) -> Accepted {
-        let mut points: Vec<Point> = self.pending().collect();
-        let accepted = match points.binary_search_by_key(&point.time(), |p| p.time()) {
-            Ok(at) => {
-                points.splice(at..=at, [point]);
-                Accepted::Replaced
-            }
-            Err(at) => {
-                points.insert(at, point);
-                Accepted::Added
-            }
-        };
-        self.replace(points);
-        accepted
+    /// Takes points that [`Series::accept`] called late, in the order in which they came: each takes
+    /// its place by time, and that of a waiting point of the same time.
+    pub fn merge(&mut self, late: impl IntoIterator<Item = Point>) {
+        let all: BTreeMap<u32, Point> =
+            self.pending().chain(late).map(|point| (point.time(), point)).collect();
+        self.replace(all.into_values());
     }
 
     /// Whether points wait, none is with a writer, and no failed write asks for patience.
@@ -299,11 +296,22 @@ mod tests {
         Series::new(DataSourceType::Gauge)
     }
 
+    /// Takes a point, also a late one.
+    fn take(series: &mut Series, point: Point) -> Accepted {
+        let accepted = series.accept(point);
+        if accepted == Accepted::Late {
+            series.merge([point]);
+        }
+        accepted
+    }
+
     #[test]
     fn the_last_of_two_points_of_one_time_wins_while_it_waits() {
         let mut series = series();
         assert_eq!(series.accept(point(60, 1)), Accepted::Added);
-        assert_eq!(series.accept(point(60, 2)), Accepted::Replaced);
+        assert_eq!(take(&mut series, point(60, 2)), Accepted::Late);
+        assert_eq!(pending(&series), [point(60, 2)]);
+        assert_eq!(take(&mut series, point(60, 2)), Accepted::Repeated);
         assert_eq!(pending(&series), [point(60, 2)]);
     }
 
@@ -338,7 +346,7 @@ mod tests {
         series.accept(point(60, 1));
         series.take_batch();
         series.written(60);
-        assert_eq!(series.accept(point(60, 1)), Accepted::Replaced);
+        assert_eq!(series.accept(point(60, 1)), Accepted::Repeated);
         assert!(pending(&series).is_empty());
     }
 
@@ -384,7 +392,7 @@ mod tests {
             let mut series = series();
             let mut model = BTreeMap::new();
             for (time, value) in offers {
-                series.accept(point(time, value));
+                take(&mut series, point(time, value));
                 model.insert(time, value);
             }
             let expected: Vec<Point> = model.into_iter().map(|(t, v)| point(t, v)).collect();

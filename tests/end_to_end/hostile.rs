@@ -250,3 +250,87 @@ fn the_longest_key_that_is_taken_can_be_written() {
     }
     assert_eq!(server.flush(), 3);
 }
+
+#[test]
+fn points_that_come_newest_first_cost_no_more_than_others() {
+    // One by one they would take minutes, in which the server answers nobody.
+    let server = Server::start(&["--kurado.write-delay", "80000", "--appendonly", "yes"]);
+    let count = 100_000u32;
+    let line = |n: u32| format!("10.0.0.1\tbase.metrics.a\t{n}\t{}\n", sample::TIME + 60 * n);
+    let newest_first: String = (0..count).rev().map(line).collect();
+    assert_eq!(server.push(&newest_first).accepted, count as usize);
+    assert_eq!(server.info("pending_points"), u64::from(count));
+    // The newest again and again, with the same value and with others.
+    let again: String = line(count - 1).repeat(50_000);
+    assert_eq!(server.push(&again).accepted, 50_000);
+    let others: String = (0..50_000)
+        .map(|n| line(count - 1).replacen(&format!("\t{}\t", count - 1), &format!("\t{n}\t"), 1))
+        .collect();
+    assert_eq!(server.push(&others).accepted, 50_000);
+    assert_eq!(server.info("pending_points"), u64::from(count));
+    assert_eq!(server.flush(), count as usize);
+    let last = (sample::TIME + 60 * (count - 1), "49999".to_owned());
+    assert_eq!(last_update(&server.file("10.0.0.1", "base", "a.gauge")), last);
+}
+
+#[test]
+fn lines_past_the_bound_of_texts_cost_no_more_than_others() {
+    let server = Server::start(&[]);
+    let texts = |plugin: u32, keys: std::ops::Range<u32>| -> String {
+        let line = |n| format!("10.0.0.1\tp{plugin}.meta.a{n}\t1\t{}\n", sample::TIME);
+        keys.map(line).collect()
+    };
+    for plugin in 0..100 {
+        assert_eq!(server.push(&texts(plugin, 0..1000)).accepted, 1000);
+    }
+    let pushed = server.push(&texts(0, 1000..60_000));
+    assert_eq!((pushed.accepted, pushed.rejected), (0, 59_000));
+    assert!(pushed.reasons[0].contains("1000 meta or warning keys"), "{:?}", pushed.reasons);
+}
+
+#[test]
+fn a_flush_gets_its_reply_also_where_its_host_expires_while_it_is_handed_out() {
+    let server = Server::start(&[]);
+    let lines: String =
+        (0..20_000).map(|n| format!("h\tbase.metrics.k{n}\t1\t{}\n", sample::TIME)).collect();
+    // Files would take long; a directory that none can be made in tells as soon as it is tried.
+    fs::write(server.path().join("data/h"), "in the way").unwrap();
+    for after in 1..6 {
+        server.push(&lines);
+        let mut connection = server.connect();
+        connection.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        let mut both = redis::pipe();
+        both.cmd("PEXPIRE").arg("kurado:{h}").arg(after).ignore().cmd("KURADO.FLUSH");
+        if let Err(error) = both.query::<Value>(&mut connection) {
+            assert!(error.to_string().contains("could not be written"), "{error}");
+        }
+        eventually("nobody waits", || (server.info("clients_waiting") == 0).then_some(()));
+    }
+}
+
+#[test]
+fn clients_that_ask_for_a_flush_of_all_and_go_cost_no_memory() {
+    let server = Server::start(&[]);
+    let hosts: String = (0..2000)
+        .map(|n| format!("host-with-a-long-name-{n}\tbase.meta.a\t1\t{}\n", sample::TIME))
+        .collect();
+    assert_eq!(server.push(&hosts).accepted, 2000);
+    let used = || -> u64 {
+        let info: String = server.run("INFO memory");
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.unwrap().trim().parse().unwrap()
+    };
+    let before = used();
+    let mut most = 0;
+    for round in 0..1000 {
+        let mut raw = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        raw.write_all(b"KURADO.FLUSH\r\n").unwrap();
+        if round % 50 == 0 {
+            most = most.max(used());
+        }
+    }
+    // A list of all hosts for each of them would take 32 kB each.
+    assert!(most < before + (12 << 20), "{before} to {most}");
+    assert_eq!(server.flush(), 0);
+    eventually("nobody waits", || (server.info("clients_waiting") == 0).then_some(()));
+}

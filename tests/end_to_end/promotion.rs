@@ -114,7 +114,7 @@ fn what_was_acknowledged_by_a_replica_too_survives_a_killed_master_each_once() {
 }
 
 /// A server that was away takes from its new master what waits there. What that had written into its
-/// own files by then is in no snapshot: for that time the files of the one that was away have a gap,
+/// own files by then is in no snapshot, but for the last point of each series: for that time the files of the one that was away have a gap,
 /// unless they are copied from the master's before it starts.
 #[test]
 fn an_old_master_that_comes_back_has_what_its_new_one_had_not_yet_written() {
@@ -151,7 +151,7 @@ fn an_old_master_that_comes_back_has_what_its_new_one_had_not_yet_written() {
         new.flush();
         old.flush();
         assert_eq!(minutes_in_files(&new, 29), (1..30).collect::<Vec<_>>());
-        let lost = if written_meanwhile && !copied { 15..21 } else { 0..0 };
+        let lost = if written_meanwhile && !copied { 15..20 } else { 0..0 };
         let expected: Vec<u32> = (1..30).filter(|minute| !lost.contains(minute)).collect();
         assert_eq!(minutes_in_files(&old, 29), expected, "{written_meanwhile} {copied}");
         assert_eq!((old.info("pending_points"), old.info("batches_in_flight")), (0, 0));

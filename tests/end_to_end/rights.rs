@@ -39,7 +39,7 @@ const WRITES: Outcome = Refused("Write commands are not allowed from read-only s
 const DENIED: Outcome = Refused("no permissions to run");
 const NOT_ITS_HOST: Outcome = Refused("no permission for key 'kurado:{10.0.0.1}'");
 
-const DECISIONS: [Decision; 12] = [
+const DECISIONS: [Decision; 13] = [
     Decision {
         name: "kurado.push",
         call: &["KURADO.PUSH", LINE],
@@ -94,6 +94,15 @@ const DECISIONS: [Decision; 12] = [
         eval_ro: WRITES,
         push_only: DENIED,
         other_host: NOT_ITS_HOST,
+    },
+    Decision {
+        name: "kurado.meta|help",
+        call: &["KURADO.META", "HELP"],
+        multi: Runs,
+        eval: Runs,
+        eval_ro: Runs,
+        push_only: DENIED,
+        other_host: Runs,
     },
     Decision {
         name: "kurado.host",

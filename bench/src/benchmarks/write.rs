@@ -15,7 +15,7 @@ use crate::table::{Table, number, ratio};
 /// Points a file with which the best number of threads is looked for.
 const POINTS_OF_SEARCH: usize = 20;
 /// Rounds of that search, where there are no fewer; what is found is measured again, in all rounds.
-const ROUNDS_OF_SEARCH: usize = 3;
+const ROUNDS_OF_SEARCH: usize = 1;
 const MOST_POINTS: usize = 120;
 const SHIFT: Shift = Shift::WithinTheHour;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use redis_module::{Context, RedisResult, RedisString};
 use rrd_store::selection::Selection;
 
-use super::texts;
+use super::{check_key, check_plugin, texts};
 use crate::flush::{self, Then, check_may_wait, check_not_paused};
 use crate::ingest::check_database;
-use crate::permission::{self, Wish};
+use crate::permission::{self, Rights, Wish};
 use crate::state;
 
 /// Returns when the points that were pending are in their files.
@@ -19,10 +19,13 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     if let Some(address) = names.first() {
         permission::check(ctx, address, Wish::Read)?;
     }
+    names.get(1).map_or(Ok(()), |plugin| check_plugin(plugin))?;
+    names.iter().skip(2).try_for_each(|key| check_key(key))?;
     state::with(|state| {
         check_not_paused(state)?;
         let Some(address) = names.first() else {
-            let may = |address: &&Arc<str>| permission::check(ctx, address, Wish::Read).is_ok();
+            let rights = Rights::new(ctx);
+            let may = |address: &&Arc<str>| rights.may(address, Wish::Read);
             let addresses = state.hosts.iter().filter(may).cloned().collect();
             return flush::start_all(state, ctx, addresses);
         };

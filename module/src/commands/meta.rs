@@ -1,7 +1,7 @@
 //! `KURADO.META SET payload …` → as PUSH; `GET address [plugin [key]]` → map;
-//! `DEL address plugin [key]` → how many went.
+//! `DEL address plugin [key]` → how many went; `HELP` → lines of text.
 
-use redis_module::{Context, RedisError, RedisResult, RedisString};
+use redis_module::{Context, RedisError, RedisResult, RedisString, RedisValue};
 use rrd_store::host::Plugin;
 
 use super::{count, map, text, texts};
@@ -73,4 +73,24 @@ pub fn delete(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
         ctx.replicate_verbatim();
     }
     Ok(count(gone))
+}
+
+const HELP: [&str; 9] = [
+    "KURADO.META <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "SET <payload> [<payload> ...]",
+    "    Accept lines of type meta; each text is kept for an hour.",
+    "GET <address> [<plugin> [<key>]]",
+    "    Return the texts of a host, of its plugin, or one of them.",
+    "DEL <address> <plugin> [<key>]",
+    "    Delete the texts of a plugin, or one of them; return how many went.",
+    "HELP",
+    "    Print this help.",
+];
+
+/// Says what the subcommands do, in Redis's own form.
+pub fn help(_: &Context, arguments: Vec<RedisString>) -> RedisResult {
+    if arguments.len() != 2 {
+        return Err(RedisError::WrongArity);
+    }
+    Ok(RedisValue::Array(HELP.map(RedisValue::SimpleStringStatic).to_vec()))
 }
