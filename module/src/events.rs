@@ -62,11 +62,12 @@ pub fn find_calls(ctx: &Context) -> Result<(), String> {
 /// # Errors
 /// Where it refuses.
 pub fn subscribe(ctx: &Context) -> Result<(), String> {
-    let wishes: [(u64, raw::RedisModuleEventCallback); 5] = [
+    let wishes: [(u64, raw::RedisModuleEventCallback); 6] = [
         (raw::REDISMODULE_EVENT_CONFIG, Some(on_config)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
         (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
+        (raw::REDISMODULE_EVENT_PERSISTENCE, Some(on_persistence)),
         (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
     ];
     for (id, callback) in wishes {
@@ -225,6 +226,28 @@ unsafe extern "C" fn on_cron(
         caught(|| {
             writing::forget_timer();
             start_ticking(&Context::new(ctx));
+        });
+    }
+}
+
+/// A rewritten AOF lacks the points that are in files: so first of all, in the child that rewrites
+/// it, these files go to the disk, as they else might not be there after a power cut.
+unsafe extern "C" fn on_persistence(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _data: *mut c_void,
+) {
+    if subevent == raw::REDISMODULE_SUBEVENT_PERSISTENCE_AOF_START {
+        let ctx = Context::new(ctx);
+        caught(|| match state::with(|state| state.writers.data().sync()) {
+            Ok(Ok(())) => {
+                ctx.log_notice("RRD files are on the disk; the AOF may forget their points")
+            }
+            Ok(Err(error)) => ctx.log_warning(&format!(
+                "RRD files can't be put on the disk before the AOF forgets their points: {error}"
+            )),
+            Err(_) => {}
         });
     }
 }

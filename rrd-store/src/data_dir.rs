@@ -21,7 +21,7 @@ pub struct DataDir {
     path: PathBuf,
     // A POSIX lock belongs to the process and not to its forked children, so a child that
     // outlives a killed server does not keep the directory.
-    _lock: File,
+    lock: File,
 }
 
 /// Why a directory can't be used.
@@ -71,7 +71,7 @@ impl DataDir {
         if taken {
             // Not `canonicalize`: see clippy.toml.
             let path = path::absolute(path).map_err(fail)?;
-            return Ok(Self { path, _lock: lock });
+            return Ok(Self { path, lock });
         }
         let error = io::Error::last_os_error();
         // SAFETY: as above; the call fills in who has the lock.
@@ -95,6 +95,19 @@ impl DataDir {
         path.push(plugin);
         path.push(file_name(key));
         path
+    }
+
+    /// Waits until all that was written before is on the disk: of the directory's whole file system, as
+    /// there are many files.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    pub fn sync(&self) -> io::Result<()> {
+        // SAFETY: the descriptor is open.
+        if unsafe { libc::syncfs(self.lock.as_raw_fd()) } == 0 {
+            return Ok(());
+        }
+        Err(io::Error::last_os_error())
     }
 
     /// Whether an operator has paused writing: a file `stop` in the directory that was touched in

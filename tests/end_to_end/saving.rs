@@ -39,6 +39,9 @@ fn pending_points_meta_and_series_survive_each_way_of_saving() {
             }
             "BGREWRITEAOF" => {
                 rewrite(&server);
+                // The points of the first push are in files alone from now on.
+                let synced = "RRD files are on the disk; the AOF may forget their points";
+                assert!(server.log().contains(synced), "{}", server.log());
                 server.kill();
                 server.start_again();
             }
