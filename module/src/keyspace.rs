@@ -63,9 +63,14 @@ fn arrived(ctx: &Context, name: &[u8]) {
         None => {
             let key = ctx.open_key(&ctx.create_string(name));
             if let Ok(Some(host)) = host_key::value(&key) {
+                let wants = if database == 0 {
+                    "has a name such as kurado:{address}"
+                } else {
+                    "is kurado:{address} in database 0"
+                };
                 ctx.log_warning(&format!(
                     "key '{}' of database {database} holds a host with {} points that wait; they \
-                     are written when it is kurado:{{address}} in database 0 again",
+                     are written when it {wants} again",
                     name.escape_ascii(),
                     host.read(|host| host.pending_points())
                 ));

@@ -177,7 +177,7 @@ pub fn log_durability(ctx: &Context) {
     } else {
         ctx.log_warning(&format!(
             "this server keeps no AOF; a crash loses the points of the last {} s. \
-             Set 'appendonly yes' to lose none.",
+             Set 'appendonly yes' to keep them.",
             delay_in_force(false)
         ));
     }
