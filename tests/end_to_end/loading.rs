@@ -83,7 +83,7 @@ fn without_aof_the_write_delay_is_short_and_the_log_says_so() {
     assert!(server.log().contains("keeps no AOF; a crash loses the points of the last 60 s"));
     assert_eq!(server.info("write_delay_seconds"), 60);
     let server = Server::start(&["--appendonly", "yes"]);
-    assert_eq!(server.info("write_delay_seconds"), 300);
+    assert_eq!(server.info("write_delay_seconds"), 1200);
 }
 
 #[test]

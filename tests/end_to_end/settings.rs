@@ -35,10 +35,10 @@ fn each_setting_has_its_default_and_its_bounds() {
         |name: &str| server.run::<Vec<String>>(&format!("CONFIG GET kurado.{name}"))[1].clone();
     let changes: &[Setting] = &[
         ("data-dir", "data", &[("/x", Refused(IMMUTABLE))]),
-        ("writer-threads", "2", &[("3", Refused(IMMUTABLE))]),
+        ("writer-threads", "16", &[("3", Refused(IMMUTABLE))]),
         (
             "write-delay",
-            "300",
+            "1200",
             &[
                 ("1", Is("1")),
                 ("86400", Is("86400")),
@@ -100,7 +100,7 @@ fn each_setting_has_its_default_and_its_bounds() {
                 ("MIN:0:5", Refused("must take 1 to 1000000 steps a row")),
                 ("MIN:1:0", Refused("must have at least one row")),
                 ("MIN:1:99999999", Refused("bytes, where 67108864 is the most")),
-                ("", Refused("archive '' must be a consolidation")),
+                ("", Is(STANDARD)),
                 (STANDARD, Is(STANDARD)),
             ],
         ),
