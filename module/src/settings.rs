@@ -20,7 +20,7 @@ use crate::{clock, state};
 pub const MOST_DELAY_WITHOUT_AOF: u32 = 60;
 
 static DATA_DIR: Mutex<String> = Mutex::new(String::new());
-static WRITER_THREADS: AtomicI64 = AtomicI64::new(16);
+static WRITER_THREADS: AtomicI64 = AtomicI64::new(2);
 static WRITE_DELAY: AtomicI64 = AtomicI64::new(1200);
 static SHUTDOWN_TIMEOUT: AtomicI64 = AtomicI64::new(30);
 static MAX_PENDING_BYTES: AtomicI64 = AtomicI64::new(1 << 30);

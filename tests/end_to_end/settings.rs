@@ -35,7 +35,7 @@ fn each_setting_has_its_default_and_its_bounds() {
         |name: &str| server.run::<Vec<String>>(&format!("CONFIG GET kurado.{name}"))[1].clone();
     let changes: &[Setting] = &[
         ("data-dir", "data", &[("/x", Refused(IMMUTABLE))]),
-        ("writer-threads", "16", &[("3", Refused(IMMUTABLE))]),
+        ("writer-threads", "2", &[("3", Refused(IMMUTABLE))]),
         (
             "write-delay",
             "1200",
