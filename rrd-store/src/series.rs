@@ -318,8 +318,10 @@ mod tests {
     #[test]
     fn a_late_point_takes_its_place_by_time() {
         let mut series = series();
-        for time in [60, 180, 120] {
-            assert_eq!(series.accept(point(time, time)), Accepted::Added);
+        for (time, accepted) in
+            [(60, Accepted::Added), (180, Accepted::Added), (120, Accepted::Late)]
+        {
+            assert_eq!(take(&mut series, point(time, time)), accepted);
         }
         let times: Vec<u32> = series.pending().map(|p| p.time()).collect();
         assert_eq!(times, [60, 120, 180]);
