@@ -277,6 +277,10 @@ impl Host {
         point: Point,
         now: u32,
     ) -> Result<Accepted, Full> {
+        // The first line of a payload mostly is the one expected: nothing need be looked up then.
+        if self.expected().is_some_and(|next| (next.plugin, next.key) == (plugin, key)) {
+            return self.accept_expected(point, now).ok_or(Full::Plugins);
+        }
         let plugin = self.plugin_index(plugin)?;
         let Some((_, found)) = self.plugins.get_index_mut(plugin) else {
             return Err(Full::Plugins);
