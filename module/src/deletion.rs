@@ -63,11 +63,7 @@ pub fn start(state: &mut State, ctx: &Context, scope: &Scope) -> RedisResult {
         flush::settle(state, ctx, &target, &nothing, None);
     }
     // A master's stream must not wait either.
-    let no_waiting = ContextFlags::MULTI
-        | ContextFlags::LUA
-        | ContextFlags::DENY_BLOCKING
-        | ContextFlags::REPLICATED;
-    if flags.intersects(no_waiting) {
+    if flags.contains(ContextFlags::REPLICATED) || !flush::may_wait(ctx) {
         return Ok(reply(known));
     }
     state.waiting.add_deletion(token, ctx.block_client(), known);

@@ -41,8 +41,6 @@ struct Flush {
     then: Then,
     /// Hosts whose points are still to be handed out.
     addresses: VecDeque<Arc<str>>,
-    /// Whether some were handed out.
-    has_begun: bool,
     /// Series whose batches are to come back.
     series_left: usize,
     points: usize,
@@ -58,13 +56,19 @@ pub enum Then {
     Fetch(Target, Range),
 }
 
+/// Whether a client can be made to wait: not in MULTI, not in a script, and not where another module
+/// calls.
+pub fn may_wait(ctx: &Context) -> bool {
+    let refusing = ContextFlags::MULTI | ContextFlags::LUA | ContextFlags::DENY_BLOCKING;
+    !ctx.get_flags().intersects(refusing)
+}
+
 /// Refuses where a client can't be made to wait.
 ///
 /// # Errors
-/// In MULTI, in a script, and where another module calls.
+/// Where [`may_wait`] says so.
 pub fn check_may_wait(ctx: &Context, command: &str) -> Result<(), RedisError> {
-    let refusing = ContextFlags::MULTI | ContextFlags::LUA | ContextFlags::DENY_BLOCKING;
-    if ctx.get_flags().intersects(refusing) {
+    if !may_wait(ctx) {
         return Err(RedisError::String(format!(
             "ERR {command} waits for the disk, so it can't run in MULTI or a script"
         )));
@@ -116,10 +120,10 @@ pub fn start(
 pub fn start_all(state: &mut State, ctx: &Context, addresses: VecDeque<Arc<str>>) -> RedisResult {
     STATS.flushes.add(1);
     let waiting = &mut state.waiting;
-    // One that wants the same and has not begun does for this client too, so that clients that ask
-    // again and again, or ask and go, cost no more than one.
+    // One that has just these hosts still before it does for this client too, so that clients that
+    // ask again and again, or ask and go, cost no more than one.
     let last = waiting.handing_out.back().and_then(|id| waiting.flushes.get_mut(id));
-    if let Some(flush) = last.filter(|flush| !flush.has_begun && flush.addresses == addresses) {
+    if let Some(flush) = last.filter(|flush| flush.addresses == addresses) {
         flush.clients.push(ctx.block_client());
         waiting.joined += 1;
     } else {
@@ -138,19 +142,16 @@ pub fn hand_out_next(state: &mut State, ctx: &Context) -> bool {
     let Some(&id) = state.waiting.handing_out.front() else {
         return false;
     };
-    let address = state.waiting.flushes.get_mut(&id).and_then(|flush| {
-        flush.has_begun = true;
-        flush.addresses.pop_front()
+    let flush = state.waiting.flushes.get_mut(&id);
+    let address = flush.and_then(|flush| flush.addresses.pop_front());
+    let count = address.map_or(0, |address| hand_out(state, ctx, id, &address, Selection::All));
+    let was_last = state.waiting.flushes.get_mut(&id).is_none_or(|flush| {
+        flush.series_left += count;
+        flush.addresses.is_empty()
     });
-    let count = address.map(|address| hand_out(state, ctx, id, &address, Selection::All));
-    if let Some(flush) = state.waiting.flushes.get_mut(&id) {
-        flush.series_left += count.unwrap_or(0);
-        if flush.addresses.is_empty() {
-            state.waiting.handing_out.pop_front();
-            finish_if_done(state, id);
-        }
-    } else {
+    if was_last {
         state.waiting.handing_out.pop_front();
+        finish_if_done(state, id);
     }
     STATS.flushes_waiting.set(state.waiting.count());
     true
@@ -206,7 +207,6 @@ impl Flush {
             clients: vec![client],
             then,
             addresses: VecDeque::new(),
-            has_begun: false,
             series_left: 0,
             points: 0,
             failed: 0,

@@ -2,12 +2,13 @@
 
 use line_protocol::expected::{Beginning, parse_expected};
 use line_protocol::{Line, Record, parse_canonical_line, parse_line};
-use redis_module::{Context, ContextFlags, NotifyEvent, RedisError, RedisResult, RedisString, raw};
+use redis_module::{Context, NotifyEvent, RedisError, RedisResult, RedisString, raw};
 use rrd_store::host::{Full, Host};
 use rrd_store::point::Point;
 use rrd_store::series::Accepted;
 
 use crate::host_key::{key_name, with_host_to_write};
+use crate::origin::Origin;
 use crate::outcome::{Outcome, Rejection};
 use crate::payload::Payload;
 use crate::permission::{Rights, Wish};
@@ -34,15 +35,6 @@ pub enum Takes {
     Queued,
 }
 
-/// Where lines come from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// A client. Bounds hold, and lines get the time of now as when they came.
-    Client,
-    /// The AOF or the master: they were accepted once, so no bound refuses them now.
-    Replay,
-}
-
 /// Takes payloads of lines and replies with accepted, rejected, and the reasons; to a queue's
 /// sender with accepted alone.
 ///
@@ -50,9 +42,7 @@ enum Origin {
 /// In a database other than 0, and past a bound; then no line is accepted.
 pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisResult {
     check_database(ctx)?;
-    let flags = ctx.get_flags();
-    let replayed = ContextFlags::LOADING | ContextFlags::REPLICATED;
-    let origin = if flags.intersects(replayed) { Origin::Replay } else { Origin::Client };
+    let origin = Origin::of(ctx);
     let sender = Sender::new(ctx);
     if origin == Origin::Client {
         bounds::check(ctx, payloads, &sender).inspect_err(|_| STATS.pushes_refused.add(1))?;
@@ -61,12 +51,11 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     let mut push = Push {
         ctx,
         sender: &sender,
-        rights: Rights::new(ctx),
+        rights: Rights::new(ctx, origin),
         takes,
         origin,
         now,
         received: now,
-        write_delay: settings::delay_in_force(flags.contains(ContextFlags::AOF)),
         outcome: Outcome::default(),
     };
     for (index, payload) in payloads.iter().enumerate() {
@@ -93,7 +82,6 @@ struct Push<'a> {
     now: u32,
     /// When the lines came: now, or as a replicated line says.
     received: u32,
-    write_delay: u32,
     outcome: Outcome,
 }
 
@@ -197,7 +185,7 @@ impl<'a> Push<'a> {
                 state.hosts.insert(address.into());
             }
             if waits && !is_due {
-                state.schedule.add(address, clock::monotonic(), self.write_delay);
+                state.schedule.add(address, clock::monotonic(), settings::write_delay(ctx));
             }
         });
         if self.outcome.accepted > before {

@@ -23,6 +23,7 @@ mod host_key;
 mod info;
 mod ingest;
 mod keyspace;
+mod origin;
 mod outcome;
 mod payload;
 mod permission;

@@ -3,9 +3,10 @@
 use std::ffi::c_int;
 use std::ptr::NonNull;
 
-use redis_module::{Context, ContextFlags, RedisError, RedisString, raw};
+use redis_module::{Context, RedisError, RedisString, raw};
 
 use crate::host_key::checked_key_name;
+use crate::origin::Origin;
 
 /// What a command wants of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +34,13 @@ enum User {
 }
 
 impl<'a> Rights<'a> {
-    /// Looks up the client's user.
-    pub fn new(ctx: &'a Context) -> Self {
+    /// Looks up the user of a client that sends the command.
+    pub fn new(ctx: &'a Context, origin: Origin) -> Self {
         // What was accepted once may not be refused now.
-        let replayed = ContextFlags::LOADING | ContextFlags::REPLICATED;
-        let user = if ctx.get_flags().intersects(replayed) { User::Trusted } else { user_of(ctx) };
+        let user = match origin {
+            Origin::Replay => User::Trusted,
+            Origin::Client => user_of(ctx),
+        };
         Self { ctx, user }
     }
 
@@ -138,5 +141,5 @@ fn user_of(ctx: &Context) -> User {
 /// # Errors
 /// As [`Rights::check`].
 pub fn check(ctx: &Context, address: &str, wish: Wish) -> Result<(), RedisError> {
-    Rights::new(ctx).check(address, wish)
+    Rights::new(ctx, Origin::of(ctx)).check(address, wish)
 }

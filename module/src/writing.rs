@@ -56,7 +56,7 @@ pub fn step(state: &mut State, ctx: &Context) {
 }
 
 /// Hands out what somebody waits for, and what is due.
-pub fn submit_due(state: &mut State, ctx: &Context, end: Instant) {
+fn submit_due(state: &mut State, ctx: &Context, end: Instant) {
     if ctx.get_flags().contains(ContextFlags::LOADING) {
         return;
     }

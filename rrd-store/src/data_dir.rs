@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use line_protocol::key::file_name;
 
+use crate::lock::{self, Kind};
+
 /// A file of this name in the data directory pauses writing while it is young.
 const STOP_FILE: &str = "stop";
 /// How long a stop file counts after it was last touched.
@@ -53,33 +55,20 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let fail = |error| DataDirError::Io { path: path.to_owned(), error };
         fs::create_dir_all(path).map_err(fail)?;
-        let lock = OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(path.join(LOCK_FILE))
             .map_err(fail)?;
-        let mut wish = libc::flock {
-            l_type: libc::F_WRLCK as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        // SAFETY: the descriptor is open and `wish` is a whole `flock`.
-        let taken = unsafe { libc::fcntl(lock.as_raw_fd(), libc::F_SETLK, &wish) } == 0;
-        if taken {
-            // Not `canonicalize`: see clippy.toml.
-            let path = path::absolute(path).map_err(fail)?;
-            return Ok(Self { path, lock });
+        if let Err(error) = lock::try_lock(&file, Kind::Exclusive) {
+            return Err(match lock::holder(&file, Kind::Exclusive) {
+                Some(pid) => DataDirError::InUse { path: path.to_owned(), pid },
+                None => fail(error),
+            });
         }
-        let error = io::Error::last_os_error();
-        // SAFETY: as above; the call fills in who has the lock.
-        let asked = unsafe { libc::fcntl(lock.as_raw_fd(), libc::F_GETLK, &mut wish) } == 0;
-        if asked && wish.l_pid > 0 {
-            return Err(DataDirError::InUse { path: path.to_owned(), pid: wish.l_pid });
-        }
-        Err(fail(error))
+        // Not `canonicalize`: see clippy.toml.
+        Ok(Self { path: path::absolute(path).map_err(fail)?, lock: file })
     }
 
     /// The directory, absolute.

@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::header::{Header, HeaderError};
+use crate::lock::{self, Kind};
 
 /// A header of at most 19 archives comes with the first read.
 const FIRST_READ: u64 = PAGE;
@@ -65,7 +66,7 @@ impl RrdFile {
         if !metadata.is_file() {
             return Err(HeaderError::NotRrd);
         }
-        lock(&file, access)?;
+        wait_for_lock(&file, access)?;
         Ok(Self { file, length: metadata.len(), cached: Cached::InMemory })
     }
 
@@ -155,24 +156,15 @@ impl RrdFile {
 }
 
 /// Takes the lock that librrd takes, so that `rrdtool` and this process exclude each other.
-fn lock(file: &File, access: Access) -> Result<(), HeaderError> {
+fn wait_for_lock(file: &File, access: Access) -> Result<(), HeaderError> {
     let kind = match access {
-        Access::Read => libc::F_RDLCK,
-        Access::Update => libc::F_WRLCK,
-    };
-    let mut wish = libc::flock {
-        l_type: kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
+        Access::Read => Kind::Shared,
+        Access::Update => Kind::Exclusive,
     };
     for tries_left in (0..LOCK_TRIES).rev() {
-        // SAFETY: the descriptor is open and `wish` is a whole `flock`.
-        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &wish) } == 0 {
+        let Err(error) = lock::try_lock(file, kind) else {
             return Ok(());
-        }
-        let error = io::Error::last_os_error();
+        };
         match error.raw_os_error() {
             Some(libc::EAGAIN | libc::EACCES) if tries_left == 0 => break,
             Some(libc::EAGAIN | libc::EACCES) => thread::sleep(LOCK_PAUSE),
@@ -180,10 +172,7 @@ fn lock(file: &File, access: Access) -> Result<(), HeaderError> {
             _ => return Err(HeaderError::Io(error)),
         }
     }
-    // SAFETY: as above; the call fills in who has the lock, if anybody has it still.
-    let asked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut wish) } == 0;
-    let is_taken = asked && wish.l_type != libc::F_UNLCK as libc::c_short && wish.l_pid > 0;
-    Err(HeaderError::Locked(is_taken.then_some(wish.l_pid)))
+    Err(HeaderError::Locked(lock::holder(file, kind)))
 }
 
 /// Gives a file its name where there is none of that name yet.

@@ -34,6 +34,7 @@ mod allocated;
 mod create;
 mod disk;
 mod fetch;
+mod lock;
 mod reading;
 mod update;
 

@@ -251,10 +251,8 @@ impl Series {
     /// Takes points that wait in another copy of this series among its own, and lets its last point
     /// wait again, so that it stays the last. Of two points of one time its own stays.
     pub(crate) fn take_pending_of(&mut self, other: &Self) {
-        let own = self.pending().chain(self.last());
-        let all: BTreeMap<u32, Point> =
-            other.pending().chain(own).map(|point| (point.time(), point)).collect();
-        self.replace(all.into_values());
+        let own: Vec<Point> = self.pending().chain(self.last()).collect();
+        self.merge(other.pending().chain(own));
     }
 
     /// The points that a writer has wait again, and what becomes of its batch is of no concern.

@@ -231,16 +231,7 @@ fn fetch_gives_the_rows_of_rrdtool_with_pending_points_in_them() {
     let rows: Vec<(u32, Option<f64>)> = server.run(&words);
     assert_eq!(server.info("pending_points"), 0);
     let file = server.file("10.0.0.1", "base", "a.gauge");
-    let (from, to) = (from.to_string(), to.to_string());
-    let printed = rrdtool(&["fetch", file.to_str().unwrap(), "AVERAGE", "-s", &from, "-e", &to]);
-    let expected: Vec<(u32, Option<f64>)> = printed
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(time, value)| {
-            let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite());
-            (time.parse().unwrap(), value)
-        })
-        .collect();
+    let expected = crate::rrdtool::rows(&file, from, to);
     assert_eq!(rows, expected);
     assert_eq!(rows.iter().filter(|(_, value)| value.is_some()).count(), 19);
     assert_eq!(rows[18], (start + 19 * 60, Some(190.0)));

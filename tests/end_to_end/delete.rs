@@ -121,6 +121,16 @@ fn names_that_are_none_are_refused_and_nothing_outside_is_touched() {
     assert!(server.file("10.0.0.1", "base", "a.gauge").exists());
 }
 
+/// Waits until all points are written, and nobody waits. A file that could not be made, as its
+/// directory went at this moment, is tried again.
+fn until_written(server: &Server) {
+    eventually("the writes", || {
+        let _ = server.try_run::<Value>("KURADO.FLUSH");
+        (server.info("pending_points") == 0).then_some(())
+    });
+    eventually("the replies", || (server.info("clients_waiting") == 0).then_some(()));
+}
+
 #[test]
 fn a_host_that_pushes_at_the_same_moment_loses_nothing_that_came_after() {
     let server = Server::start(&[]);
@@ -136,12 +146,7 @@ fn a_host_that_pushes_at_the_same_moment_loses_nothing_that_came_after() {
         });
         // Its files are still being deleted.
         server.push(&lines(series, time + 60));
-        // A file that could not be made, as its directory went at this moment, is tried again.
-        eventually("the writes", || {
-            let _ = server.try_run::<Value>("KURADO.FLUSH");
-            (server.info("pending_points") == 0).then_some(())
-        });
-        eventually("the replies", || (server.info("clients_waiting") == 0).then_some(()));
+        until_written(&server);
         drop((flush, delete));
         for n in 0..series {
             let file = server.file("10.0.0.1", "base", &format!("k{n}.gauge"));
@@ -171,11 +176,7 @@ fn results_of_a_deleted_series_are_not_those_of_the_next_of_its_name() {
         let delete = send(&server, "KURADO.DEL 10.0.0.1 base");
         eventually("the end of the plugin", || (server.info("series") == 1).then_some(()));
         server.push(&lines(series, time + 60));
-        eventually("the writes", || {
-            let _ = server.try_run::<Value>("KURADO.FLUSH");
-            (server.info("pending_points") == 0).then_some(())
-        });
-        eventually("the replies", || (server.info("clients_waiting") == 0).then_some(()));
+        until_written(&server);
         drop((flush, delete));
         for n in [0, 7, series - 1] {
             let file = server.file("10.0.0.1", "base", &format!("k{n}.gauge"));

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,8 @@ use redis::Value;
 use tempfile::TempDir;
 use test_redis::eventually;
 
-use crate::rrdtool::{last_update, rrdtool};
+use crate::obstacle::Lock;
+use crate::rrdtool::{last_update, rows, rrdtool};
 use crate::server::{Server, field, pairs, text};
 
 /// A whole minute, so that a row is one point and nothing else.
@@ -61,19 +61,6 @@ impl OnSmallDisk {
     }
 }
 
-/// Rows of a file by time, as the stock rrdtool has them. The first point gives none: its file begins
-/// 10 s before it.
-fn rows(file: &Path, until: u32) -> Vec<(u32, f64)> {
-    let (from, to) = ((START - 60).to_string(), until.to_string());
-    let printed = rrdtool(&["fetch", file.to_str().unwrap(), "AVERAGE", "-s", &from, "-e", &to]);
-    let rows = printed.lines().filter_map(|line| {
-        let (time, value) = line.split_once(": ")?;
-        let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite())?;
-        Some((time.parse().ok()?, value))
-    });
-    rows.collect()
-}
-
 /// The warning `rrd` of a host's plugin.
 fn warning(server: &Server, address: &str) -> Option<String> {
     let host: Value = server.run(&format!("KURADO.HOST {address}"));
@@ -86,21 +73,6 @@ fn warning(server: &Server, address: &str) -> Option<String> {
 fn pending(server: &Server, address: &str) -> u32 {
     let host: Value = server.run(&format!("KURADO.HOST {address}"));
     text(&field(&host, "pending")).parse().unwrap()
-}
-
-/// Locks a file as rrdtool does, until the lock's owner is dropped.
-fn locked(path: &Path) -> File {
-    let file = File::options().read(true).write(true).open(path).unwrap();
-    let wish = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    // SAFETY: the descriptor is open and `wish` is a whole `flock`.
-    assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &wish) }, 0);
-    file
 }
 
 /// Puts another RRD in place of a file.
@@ -174,7 +146,7 @@ fn whatever_keeps_a_file_from_being_written_its_points_wait_and_are_written_when
     let read_only = disk.data().join("new-in-read-only");
     fs::create_dir_all(read_only.join("base")).unwrap();
     set_mode(&read_only.join("base"), 0o555).unwrap();
-    let lock = locked(&disk.file("locked"));
+    let lock = Lock::take(&disk.file("locked"));
     disk.fill();
 
     push(false);
@@ -212,10 +184,13 @@ fn whatever_keeps_a_file_from_being_written_its_points_wait_and_are_written_when
     }
     eventually("all writes", || (server.info("pending_points") == 0).then_some(()));
     for (address, _, _) in CAUSES {
+        // The first point gives no row: its file begins 10 s before it.
         let first = if WITHOUT_FILE.contains(&address) { 3 } else { 1 };
         let expected: Vec<(u32, f64)> =
             (first..4).map(|n| (START + n * 60, f64::from(7 * n + 1))).collect();
-        assert_eq!(rows(&disk.file(address), last), expected, "{address}");
+        let rows = rows(&disk.file(address), START - 60, last).into_iter();
+        let known: Vec<_> = rows.filter_map(|(time, value)| Some((time, value?))).collect();
+        assert_eq!(known, expected, "{address}");
     }
     assert_eq!(server.info("points_skipped"), 0);
     assert_eq!(server.info("batches_in_flight"), 0);

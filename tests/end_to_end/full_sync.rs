@@ -16,7 +16,7 @@ use test_redis::eventually;
 use crate::ledger::{ARCHIVES, Ledger};
 use crate::obstacle::Lock;
 use crate::random::Random;
-use crate::rrdtool::{last_update, rrdtool};
+use crate::rrdtool::{self, last_update};
 use crate::server::Server;
 
 /// So long a delay that only FLUSH writes files.
@@ -122,11 +122,7 @@ const START: u32 = 1_404_873_360;
 
 /// The values of the first minutes.
 fn rows(file: &Path) -> Vec<f64> {
-    let (start, end) = (START.to_string(), (START + 240).to_string());
-    let words = ["fetch", file.to_str().unwrap(), "AVERAGE", "-s", &start, "-e", &end];
-    let printed = rrdtool(&words);
-    let values = printed.lines().filter_map(|line| line.split_once(": "));
-    values.map(|(_, value)| value.trim().parse().unwrap()).filter(|v: &f64| !v.is_nan()).collect()
+    rrdtool::rows(file, START, START + 240).into_iter().filter_map(|(_, value)| value).collect()
 }
 
 #[test]

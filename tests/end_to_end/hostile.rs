@@ -315,18 +315,13 @@ fn clients_that_ask_for_a_flush_of_all_and_go_cost_no_memory() {
         .map(|n| format!("host-with-a-long-name-{n}\tbase.meta.a\t1\t{}\n", sample::TIME))
         .collect();
     assert_eq!(server.push(&hosts).accepted, 2000);
-    let used = || -> u64 {
-        let info: String = server.run("INFO memory");
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-        used.unwrap().trim().parse().unwrap()
-    };
-    let before = used();
+    let before = server.used_memory();
     let mut most = 0;
     for round in 0..1000 {
         let mut raw = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
         raw.write_all(b"KURADO.FLUSH\r\n").unwrap();
         if round % 50 == 0 {
-            most = most.max(used());
+            most = most.max(server.used_memory());
         }
     }
     // A list of all hosts for each of them would take 32 kB each.

@@ -109,17 +109,11 @@ fn a_point_that_can_not_be_written_is_the_oldest_however_many_are() {
 }
 
 /// What the server has allocated once the buffers of clients that have gone are given back.
-fn used_memory(server: &Server) -> u64 {
-    let mut connection = server.connect();
-    let mut used = || -> u64 {
-        let info: String = redis::cmd("INFO").arg("memory").query(&mut connection).unwrap();
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-        used.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{info}"))
-    };
-    let mut before = used();
+fn memory_at_rest(server: &Server) -> u64 {
+    let mut before = server.used_memory();
     eventually("memory at rest", || {
         std::thread::sleep(std::time::Duration::from_millis(300));
-        let now = used();
+        let now = server.used_memory();
         let rests = now.abs_diff(before) < 20_000;
         before = now;
         rests.then_some(now)
@@ -151,20 +145,20 @@ fn memory_usage_of_the_keys_is_what_the_server_took_for_them() {
         (&lines_of_series, 12),
         (&lines_of_texts, 1),
     ] {
-        let before = used_memory(&server);
+        let before = memory_at_rest(&server);
         for minute in 0..minutes {
             for host in 0..100 {
                 assert_eq!(server.push(&lines(host, minute)).accepted, 100);
             }
         }
-        let taken = used_memory(&server) - before;
+        let taken = memory_at_rest(&server) - before;
         let keys: Vec<String> = server.run("KEYS kurado:*");
         assert_eq!(keys.len(), 100);
         let told: u64 =
             keys.iter().map(|key| server.run::<u64>(&format!("MEMORY USAGE {key}"))).sum();
         assert!(told.abs_diff(taken) < taken / 10, "{told} told, {taken} taken");
         server.run::<()>("FLUSHALL SYNC");
-        let left = used_memory(&server).saturating_sub(before);
+        let left = memory_at_rest(&server).saturating_sub(before);
         assert!(left < 200_000, "{left} of {taken} bytes are left");
     }
 }

@@ -62,9 +62,7 @@ fn points_that_are_written_make_room_for_pushes_that_maxmemory_refused() {
     };
     server.push(&minute(0));
     server.flush();
-    let info: String = server.run("INFO memory");
-    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-    let limit = used.trim().parse::<u64>().unwrap() + (4 << 20);
+    let limit = server.used_memory() + (4 << 20);
     server.run::<()>(&format!("CONFIG SET maxmemory {limit}"));
     let mut n = 0;
     let error = loop {

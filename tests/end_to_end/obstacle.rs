@@ -62,9 +62,8 @@ pub fn hang_writer(server: &Server) -> JoinHandle<()> {
 }
 
 fn writer_thread(server: &Server) -> libc::pid_t {
-    let info: String = server.run("INFO server");
-    let process = info.lines().find_map(|line| line.strip_prefix("process_id:")).expect("an id");
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
+    let tasks = format!("/proc/{}/task", server.process_id());
+    let threads = std::fs::read_dir(tasks).expect("its threads");
     let found = threads.flatten().find(|thread| {
         let name = std::fs::read_to_string(thread.path().join("comm"));
         name.is_ok_and(|name| name == "kurado-rrd-0\n")

@@ -7,7 +7,7 @@ use std::thread;
 use redis::Connection;
 use test_redis::eventually;
 
-use crate::rrdtool::rrdtool;
+use crate::rrdtool::rows;
 use crate::server::Server;
 
 /// A whole minute, so that a row is one point and nothing else.
@@ -55,19 +55,15 @@ fn is_linked(replica: &Server) {
 /// The minutes of which a server's files have the rows, each with its value: the same for all series.
 /// The first gives no row, as its file begins 10 s before it.
 fn minutes_in_files(server: &Server, end: u32) -> Vec<u32> {
-    let (from, to) = ((START - 60).to_string(), (START + end * 60).to_string());
     let minutes = |n: u32| -> Vec<u32> {
         let file = server.file("10.0.0.1", "base", &format!("k{n}.gauge"));
-        let printed =
-            rrdtool(&["fetch", file.to_str().unwrap(), "AVERAGE", "-s", &from, "-e", &to]);
-        let rows = printed.lines().filter_map(|line| {
-            let (time, value) = line.split_once(": ")?;
-            let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite())?;
-            let minute = (time.parse::<u32>().ok()? - START) / 60;
+        let rows = rows(&file, START - 60, START + end * 60).into_iter();
+        rows.filter_map(|(time, value)| {
+            let (value, minute) = (value?, (time - START) / 60);
             assert_eq!(value, f64::from(3 * minute + 1 + n), "k{n}, minute {minute}");
             Some(minute)
-        });
-        rows.collect()
+        })
+        .collect()
     };
     let first = minutes(0);
     for n in 1..SERIES {

@@ -22,6 +22,19 @@ pub fn rrdtool(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("rrdtool prints text")
 }
 
+/// The averages of a file from one time to another: the time of each row, and its value where it is
+/// known.
+pub fn rows(file: &Path, from: u32, to: u32) -> Vec<(u32, Option<f64>)> {
+    let (file, from, to) = (file.to_str().expect("path is text"), from.to_string(), to.to_string());
+    let printed = rrdtool(&["fetch", file, "AVERAGE", "-s", &from, "-e", &to]);
+    let rows = printed.lines().filter_map(|line| line.split_once(": "));
+    rows.map(|(time, value)| {
+        let value: f64 = value.trim().parse().expect("a number");
+        (time.parse().expect("a time"), Some(value).filter(|value| !value.is_nan()))
+    })
+    .collect()
+}
+
 /// Time and value of a file's last update.
 pub fn last_update(file: &Path) -> (u32, String) {
     let printed = rrdtool(&["lastupdate", file.to_str().expect("path is text")]);

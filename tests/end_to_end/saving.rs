@@ -155,6 +155,25 @@ fn pause(random: &mut Random) {
     thread::sleep(Duration::from_millis(random.below(60)));
 }
 
+/// Round after round, a busy server saves, is killed and started again.
+fn save_and_kill(
+    server: &mut Server,
+    clients: &mut [Ledger],
+    random: &mut Random,
+    save: impl Fn(&Server, &Phase),
+) {
+    for _ in 0..ROUNDS {
+        while_busy(server, clients, |server, phase| {
+            pause(random);
+            save(server, phase);
+            pause(random);
+            server.kill();
+        });
+        server.start_again();
+        clients.iter_mut().for_each(|client| client.settle(server));
+    }
+}
+
 fn check(server: &Server, clients: &[Ledger]) {
     server.flush();
     for client in clients {
@@ -166,17 +185,10 @@ fn check(server: &Server, clients: &[Ledger]) {
 #[test]
 fn what_was_acknowledged_before_a_busy_server_saved_is_in_the_rdb_or_in_files_once() {
     let (mut server, mut clients, mut random) = start(&[]);
-    for _ in 0..ROUNDS {
-        while_busy(&mut server, &mut clients, |server, phase| {
-            pause(&mut random);
-            phase.set(Phase::LOST);
-            save(server);
-            pause(&mut random);
-            server.kill();
-        });
-        server.start_again();
-        clients.iter_mut().for_each(|client| client.settle(&server));
-    }
+    save_and_kill(&mut server, &mut clients, &mut random, |server, phase| {
+        phase.set(Phase::LOST);
+        save(server);
+    });
     check(&server, &clients);
 }
 
@@ -191,16 +203,7 @@ fn a_busy_server_that_rewrites_its_aof_loses_and_doubles_nothing() {
             "--aof-use-rdb-preamble",
             preamble,
         ]);
-        for _ in 0..ROUNDS {
-            while_busy(&mut server, &mut clients, |server, _| {
-                pause(&mut random);
-                rewrite(server);
-                pause(&mut random);
-                server.kill();
-            });
-            server.start_again();
-            clients.iter_mut().for_each(|client| client.settle(&server));
-        }
+        save_and_kill(&mut server, &mut clients, &mut random, |server, _| rewrite(server));
         check(&server, &clients);
     }
 }

@@ -108,6 +108,13 @@ impl Server {
         eventually(&format!("no {name}"), || (self.info(name) == 0).then_some(()));
     }
 
+    /// What Redis has allocated, in bytes.
+    pub fn used_memory(&self) -> u64 {
+        let info: String = self.run("INFO memory");
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|used| used.trim().parse().ok()).unwrap_or_else(|| panic!("{info}"))
+    }
+
     /// One field of `INFO kurado`.
     pub fn info_text(&self, name: &str) -> String {
         let info: String = self.run("INFO kurado");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::random::Random;
-use crate::rrdtool::{last_update, rrdtool};
+use crate::rrdtool::{last_update, rows};
 
 /// Whole minutes, so that a row is one point and nothing else.
 const START: u32 = 1_404_873_360;
@@ -85,22 +85,18 @@ impl Series {
         let file = data.join(&self.address).join("base").join(format!("{}.rrd", self.key));
         let value = value.map_or("U".to_owned(), |value| value.to_string());
         assert_eq!(last_update(&file), (last, value), "{}", file.display());
-        let (start, end) = ((START - STEP).to_string(), last.to_string());
-        let file = file.to_str().expect("the path is text");
-        let printed = rrdtool(&["fetch", file, "AVERAGE", "-s", &start, "-e", &end]);
-        let rows = printed.lines().filter_map(|line| line.split_once(": "));
-        let rows = rows.map(|(time, value)| {
-            (time.parse::<u32>().expect("a time"), value.trim().parse::<f64>().expect("a number"))
-        });
+        let rows = rows(&file, START - STEP, last).into_iter();
+        let file = file.display();
         let mut expected = self.rows();
         for (time, found) in rows.filter(|(time, _)| *time > START && *time <= last) {
             let (row, wanted) = expected.next().expect("no more rows than minutes");
             assert_eq!(time, row, "{file}");
-            let same = match wanted {
-                Some(wanted) => (found - wanted).abs() <= wanted.abs() * 1e-9,
-                None => found.is_nan(),
+            let same = match (wanted, found) {
+                (Some(wanted), Some(found)) => (found - wanted).abs() <= wanted.abs() * 1e-9,
+                (None, None) => true,
+                _ => false,
             };
-            assert!(same, "{file} at {time}: {found} where {wanted:?} was sent");
+            assert!(same, "{file} at {time}: {found:?} where {wanted:?} was sent");
         }
         assert_eq!(expected.next(), None, "{file} has too few rows");
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use redis_module::{Context, ContextFlags, RedisError, RedisResult, RedisString};
+use redis_module::{Context, RedisError, RedisResult, RedisString};
 use rrd_store::deletion::Scope;
 
 use super::{check_key, check_plugin, texts};
 use crate::deletion;
 use crate::flush::check_not_paused;
 use crate::ingest::check_database;
+use crate::origin::Origin;
 use crate::permission::{self, Wish};
 use crate::state;
 
@@ -31,8 +32,7 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     let scope =
         Scope { address: address.into(), plugin: plugin.map(Arc::from), key: key.map(Arc::from) };
     state::with(|state| {
-        let replayed = ContextFlags::LOADING | ContextFlags::REPLICATED;
-        if !ctx.get_flags().intersects(replayed) {
+        if Origin::of(ctx) == Origin::Client {
             check_not_paused(state)?;
         }
         deletion::start(state, ctx, &scope)

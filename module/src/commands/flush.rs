@@ -8,6 +8,7 @@ use rrd_store::selection::Selection;
 use super::{check_key, check_plugin, texts};
 use crate::flush::{self, Then, check_may_wait, check_not_paused};
 use crate::ingest::check_database;
+use crate::origin::Origin;
 use crate::permission::{self, Rights, Wish};
 use crate::state;
 
@@ -24,7 +25,7 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
     state::with(|state| {
         check_not_paused(state)?;
         let Some(address) = names.first() else {
-            let rights = Rights::new(ctx);
+            let rights = Rights::new(ctx, Origin::of(ctx));
             let may = |address: &&Arc<str>| rights.may(address, Wish::Read);
             let addresses = state.hosts.iter().filter(may).cloned().collect();
             return flush::start_all(state, ctx, addresses);

@@ -6,6 +6,7 @@ use rrd_store::host::Host;
 use super::{map, texts, time};
 use crate::host_key::with_host;
 use crate::ingest::check_database;
+use crate::origin::Origin;
 use crate::permission::{Rights, Wish};
 use crate::state;
 
@@ -29,7 +30,7 @@ pub fn run(ctx: &Context, arguments: Vec<RedisString>) -> RedisResult {
             .collect()
     })?;
     let mut known = Vec::with_capacity(hosts.len());
-    let rights = Rights::new(ctx);
+    let rights = Rights::new(ctx, Origin::of(ctx));
     for address in &hosts {
         if !rights.may(address, Wish::Read) {
             continue;
