@@ -13,6 +13,8 @@ use crate::stats::STATS;
 
 /// Most bytes of the payloads of one command: the main thread serves nobody else meanwhile.
 const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
+/// Bytes of the shortest line that says something: `p.warn.k`, two tabs, an empty text and a time.
+const SHORTEST_LINE: usize = "p.warn.k\t\t1".len();
 /// Most bytes of a pending point; nearly all take less.
 const POINT_BYTES: u64 = MAX_POINT_LEN as u64;
 
@@ -33,15 +35,18 @@ pub fn check(
         )));
     }
     // Counting exactly means to parse everything twice, so only where it could matter.
+    let most_lines = bytes / SHORTEST_LINE + payloads.len();
     let line_feeds = |payload: &RedisString| memchr::memchr_iter(b'\n', payload.as_slice()).count();
-    let lines: u64 = payloads.iter().map(|payload| line_feeds(payload) as u64 + 1).sum();
-    if lines <= room(STATS.pending_bytes.get(), settings::max_pending_bytes()) / POINT_BYTES
+    let lines = || payloads.iter().map(|payload| line_feeds(payload) + 1).sum();
+    if fits(most_lines) || fits(lines()) { Ok(()) } else { check_exactly(ctx, payloads, sender) }
+}
+
+/// Whether so many lines fit, whatever they say.
+fn fits(lines: usize) -> bool {
+    let lines = lines as u64;
+    lines <= room(STATS.pending_bytes.get(), settings::max_pending_bytes()) / POINT_BYTES
         && lines <= room(STATS.series.get(), settings::max_series())
         && lines <= room(STATS.hosts.get(), settings::max_hosts())
-    {
-        return Ok(());
-    }
-    check_exactly(ctx, payloads, sender)
 }
 
 fn room(used: u64, bound: u64) -> u64 {

@@ -182,7 +182,8 @@ impl Drop for ChangingHost<'_> {
 
 /// The name of a host's key. The braces make it the host's own slot in a cluster.
 pub fn key_name(ctx: &Context, address: &str) -> RedisString {
-    ctx.create_string(format!("kurado:{{{address}}}"))
+    // Each push asks for one: copied once, and not looked through for a NUL.
+    RedisString::create_from_slice(ctx.get_raw(), ["kurado:{", address, "}"].concat().as_bytes())
 }
 
 /// The address that a key's name holds.

@@ -1,6 +1,8 @@
 //! Takes lines: checks bounds, applies line by line, replicates what was accepted.
 
-use line_protocol::expected::{Beginning, parse_expected};
+use std::fmt::Write;
+
+use line_protocol::expected::{Before, Beginning, parse_expected};
 use line_protocol::{Line, Record, parse_canonical_line, parse_line};
 use redis_module::{Context, NotifyEvent, RedisError, RedisResult, RedisString, raw};
 use rrd_store::host::{Full, Host};
@@ -66,10 +68,10 @@ pub fn ingest(ctx: &Context, payloads: &[RedisString], takes: Takes) -> RedisRes
     }
     let outcome = push.outcome;
     STATS.lines_accepted.add(outcome.accepted);
-    Ok(match takes {
-        Takes::Queued => outcome.accepted.into(),
-        Takes::Everything | Takes::Meta => outcome.into_reply(),
-    })
+    match takes {
+        Takes::Queued => Ok(outcome.accepted.into()),
+        Takes::Everything | Takes::Meta => outcome.reply(ctx),
+    }
 }
 
 /// A command that brings lines.
@@ -217,6 +219,7 @@ impl<'a> Push<'a> {
         lines: &mut Payload<'a>,
     ) -> Option<Known<'a>> {
         let address = first.address;
+        let mut before = Before::default();
         let mut known = first;
         loop {
             match self.apply(host, &known.line) {
@@ -229,7 +232,7 @@ impl<'a> Push<'a> {
                 }
                 Err(rejection) => self.reject(lines, &rejection),
             }
-            self.apply_expected(host, address, lines);
+            self.apply_expected(host, address, lines, &mut before);
             known = self.next_known(lines)?;
             if known.address != address {
                 return Some(known);
@@ -238,26 +241,37 @@ impl<'a> Push<'a> {
     }
 
     /// Takes the lines that are as expected, up to the first that is not.
-    fn apply_expected(&mut self, host: &mut Host, address: &str, lines: &mut Payload<'a>) {
+    fn apply_expected(
+        &mut self,
+        host: &mut Host,
+        address: &str,
+        lines: &mut Payload<'a>,
+        before: &mut Before<'a>,
+    ) {
         if self.takes == Takes::Meta {
             return;
         }
-        while let Some(expected) = host.expected() {
-            let beginning = Beginning {
-                address,
-                plugin: expected.plugin,
-                key: expected.key,
-                data_source_type: expected.data_source_type,
-            };
-            let Some((value, time, rest)) = parse_expected(lines.rest(), &beginning) else {
+        loop {
+            let mut read = None;
+            let accepted = host.accept_expected(self.received, |expected| {
+                let beginning = Beginning {
+                    address,
+                    plugin: expected.plugin,
+                    plugin_number: expected.plugin_number,
+                    key: expected.key,
+                    data_source_type: expected.data_source_type,
+                };
+                let (value, time, rest) = parse_expected(lines.rest(), &beginning, before)?;
+                // One of the future is rejected as any other line.
+                self.check_time(time).ok()?;
+                read = Some((time, rest));
+                Some(Point::new(time, value))
+            });
+            let Some((accepted, (time, rest))) = accepted.zip(read) else {
                 return;
             };
             lines.read_to(rest);
-            let taken = self.check_time(time).and_then(|()| {
-                let accepted = host.accept_expected(Point::new(time, value), self.received);
-                accepted.map_or(Ok(()), |accepted| self.check_accepted(accepted, time))
-            });
-            match taken {
+            match self.check_accepted(accepted, time) {
                 Ok(()) => {
                     self.outcome.accepted += 1;
                     lines.accept_as_is();
@@ -309,7 +323,7 @@ impl<'a> Push<'a> {
 
     /// Replicates a payload as it came, without a copy of it.
     fn replicate_whole(&self, payload: &RedisString) {
-        let received = format!("{RECEIVED}{}", self.now);
+        let received = received_now(self.now);
         // SAFETY: "b" takes a pointer and a length, "s" a string of Redis; all outlive the call,
         // which copies the first and counts a reference to the second.
         unsafe {
@@ -328,7 +342,7 @@ impl<'a> Push<'a> {
 
     /// Replicates lines in commands of a bearable size.
     fn replicate(&self, lines: &[u8]) {
-        let received = format!("{RECEIVED}{}", self.now);
+        let received = received_now(self.now);
         let mut rest = lines;
         while !rest.is_empty() {
             let after = rest.get(REPLICATED_CHUNK..).unwrap_or_default();
@@ -356,6 +370,15 @@ pub fn check_database(ctx: &Context) -> Result<(), RedisError> {
     }
 }
 
+/// The line that says that others came now.
+fn received_now(now: u32) -> String {
+    let mut line = String::with_capacity(RECEIVED.len() + 10);
+    // Writing to a String can't fail.
+    let _ = write!(line, "{RECEIVED}{now}");
+    line
+}
+
+/// When the lines below this one came, if it says so.
 fn received_line(bytes: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(bytes).ok()?;
     text.strip_prefix(RECEIVED)?.parse().ok()

@@ -1,6 +1,6 @@
 //! What became of the lines of a command: the reply of PUSH.
 
-use redis_module::RedisValue;
+use redis_module::{Context, RedisResult, RedisValue, raw};
 
 use crate::stats::STATS;
 
@@ -47,18 +47,17 @@ impl Outcome {
         }
     }
 
-    /// Accepted, rejected, reasons.
-    pub fn into_reply(self) -> RedisValue {
-        let untold = self.rejected.saturating_sub(self.reasons.len());
-        let mut reasons: Vec<RedisValue> =
-            self.reasons.into_iter().map(RedisValue::BulkString).collect();
-        if untold > 0 {
-            reasons.push(RedisValue::BulkString(format!("and {untold} more lines")));
-        }
-        RedisValue::Array(vec![
-            self.accepted.into(),
-            self.rejected.into(),
-            RedisValue::Array(reasons),
-        ])
+    /// Replies with accepted, rejected, reasons: at once, as most replies are three numbers, and
+    /// making a value of them costs more than they do.
+    pub fn reply(self, ctx: &Context) -> RedisResult {
+        let (to, untold) = (ctx.get_raw(), self.rejected.saturating_sub(self.reasons.len()));
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        raw::reply_with_array(to, 3);
+        raw::reply_with_long_long(to, number(self.accepted));
+        raw::reply_with_long_long(to, number(self.rejected));
+        let told = self.reasons.into_iter();
+        let rest = (untold > 0).then(|| format!("and {untold} more lines"));
+        ctx.reply(Ok(told.chain(rest).map(RedisValue::BulkString).collect::<Vec<_>>().into()));
+        Ok(RedisValue::NoReply)
     }
 }

@@ -67,8 +67,10 @@ pub struct Host {
 pub struct Expected<'a> {
     /// Escaped identifier.
     pub plugin: &'a str,
+    /// Of this plugin and no other of the host.
+    pub plugin_number: usize,
     /// With its type suffix.
-    pub key: &'a str,
+    pub key: &'a [u8],
     /// What the key's suffix names.
     pub data_source_type: DataSourceType,
 }
@@ -278,8 +280,12 @@ impl Host {
         now: u32,
     ) -> Result<Accepted, Full> {
         // The first line of a payload mostly is the one expected: nothing need be looked up then.
-        if self.expected().is_some_and(|next| (next.plugin, next.key) == (plugin, key)) {
-            return self.accept_expected(point, now).ok_or(Full::Plugins);
+        let expected = self.accept_expected(now, |expected| {
+            let is_it = expected.plugin == plugin && expected.key == key.as_bytes();
+            is_it.then_some(point)
+        });
+        if let Some(accepted) = expected {
+            return Ok(accepted);
         }
         let plugin = self.plugin_index(plugin)?;
         let Some((_, found)) = self.plugins.get_index_mut(plugin) else {
@@ -298,35 +304,38 @@ impl Host {
             before.set_successor(place);
         }
         self.next = place;
-        self.accept_expected(point, now).ok_or(Full::Plugins)
+        self.accept_expected(now, |_| Some(point)).ok_or(Full::Plugins)
     }
 
-    /// The series that the next line is about, if lines come in the order of the last time.
-    #[must_use]
+    /// Takes a point of the series that the next line is about, if lines come in the order of the
+    /// last time, and if `read` finds one of it; its successor is expected next. `now` is when the
+    /// point came. A late one is among the others after [`Host::merge_late`].
     #[inline]
-    pub fn expected(&self) -> Option<Expected<'_>> {
-        let (plugin, found) = self.plugins.get_index(usize::from(self.next.plugin))?;
-        let (key, series) = found.series.at(self.next.series as usize)?;
-        Some(Expected { plugin, key, data_source_type: series.data_source_type() })
-    }
-
-    /// Takes a point of the series that [`Host::expected`] names, if there is one; its successor is
-    /// expected next. `now` is when the point came. A late one is among the others after
-    /// [`Host::merge_late`].
-    #[inline]
-    pub fn accept_expected(&mut self, point: Point, now: u32) -> Option<Accepted> {
+    pub fn accept_expected(
+        &mut self,
+        now: u32,
+        read: impl FnOnce(&Expected<'_>) -> Option<Point>,
+    ) -> Option<Accepted> {
         let Place { plugin, series: index } = self.next;
-        let (_, found) = self.plugins.get_index_mut(usize::from(plugin))?;
-        found.series.prefetch_behind(index as usize);
+        let (name, found) = self.plugins.get_index_mut(usize::from(plugin))?;
         let count = found.series.len();
-        let series = found.series.at_mut(index as usize)?;
+        let (key, series) = found.series.next_at(index as usize)?;
+        let point = read(&Expected {
+            plugin: name,
+            plugin_number: usize::from(plugin),
+            key,
+            data_source_type: series.data_source_type(),
+        })?;
         found.last_received = now;
-        let before = (series.pending_count(), series.pending_bytes());
+        let bytes = series.pending_bytes();
         let accepted = series.accept(point);
-        self.pending_points = self.pending_points + series.pending_count() - before.0;
-        self.pending_bytes = self.pending_bytes + series.pending_bytes() - before.1;
-        if accepted == Accepted::Late {
-            self.late.push((self.next, point));
+        match accepted {
+            Accepted::Added => {
+                self.pending_points += 1;
+                self.pending_bytes += series.pending_bytes() - bytes;
+            }
+            Accepted::Late => self.late.push((self.next, point)),
+            Accepted::Repeated | Accepted::TooOld(_) => {}
         }
         self.last = Some(self.next);
         self.next = series.successor().unwrap_or_else(|| {
@@ -737,15 +746,17 @@ mod tests {
     #[test]
     fn series_are_expected_in_the_order_in_which_they_came() {
         let mut host = Host::new(1);
-        assert_eq!(host.expected(), None);
+        assert_eq!(host.accept_expected(0, |_| unreachable!("nothing is known")), None);
         for key in ["b.gauge", "a.gauge", "c.derive"] {
             push(&mut host, key, 60);
         }
         let keys = |host: &mut Host, time| -> Vec<String> {
             let mut keys = Vec::new();
             for _ in 0..4 {
-                keys.push(host.expected().unwrap().key.to_owned());
-                host.accept_expected(Point::new(time, Value::Unknown), time);
+                host.accept_expected(time, |expected| {
+                    keys.push(String::from_utf8_lossy(expected.key).into_owned());
+                    Some(Point::new(time, Value::Unknown))
+                });
             }
             keys
         };
@@ -767,16 +778,16 @@ mod tests {
                 if minute < 3 { order.to_vec() } else { order.into_iter().rev().collect() };
             let mut count = 0;
             for (plugin, key) in of_minute {
-                let is_expected =
-                    host.expected().is_some_and(|e| (e.plugin, e.key) == (plugin, key));
-                count += usize::from(!is_expected);
                 let point = Point::new(minute * 60, Value::Unknown);
-                let accepted = if is_expected {
-                    host.accept_expected(point, 0)
-                } else {
-                    host.accept(plugin, key, DataSourceType::Gauge, point, 0).ok()
-                };
-                assert_eq!(accepted, Some(Accepted::Added));
+                let expected = host.accept_expected(0, |expected| {
+                    let is_it = (expected.plugin, expected.key) == (plugin, key.as_bytes());
+                    is_it.then_some(point)
+                });
+                count += usize::from(expected.is_none());
+                let accepted = expected.unwrap_or_else(|| {
+                    host.accept(plugin, key, DataSourceType::Gauge, point, 0).unwrap()
+                });
+                assert_eq!(accepted, Accepted::Added);
             }
             unexpected.push(count);
         }
@@ -799,7 +810,10 @@ mod tests {
         let point = Point::new(240, Value::Unknown);
         host.accept("p", "b", DataSourceType::Gauge, point, 0).unwrap();
         for _ in 0..3 {
-            assert!(host.expected().is_none_or(|expected| expected.key == "b"));
+            host.accept_expected(0, |expected| {
+                assert_eq!(expected.key, b"b");
+                None
+            });
         }
         assert_eq!(host.pending_points(), 4);
     }

@@ -3,7 +3,7 @@
 //! - [`host`], [`series`], [`point`]: what is known of one host; owned by one thread.
 //! - [`selection`]: some of a host's series, and what is due of them.
 //! - [`series_table`]: the series of a plugin, by key and in their order.
-//! - [`packed`]: pending points in few bytes.
+//! - [`packed`]: pending points in few bytes, which [`bytes`] keeps.
 //! - [`snapshot`]: a host as bytes, and back.
 //! - [`schedule`]: when each host's points are due.
 //! - [`data_dir`]: where a series' file lies; one server at a time.
@@ -13,6 +13,7 @@
 //! - [`layout`]: the archives of new files.
 //! - [`writers`]: the threads that do it, and how their results come back.
 
+pub mod bytes;
 pub mod data_dir;
 pub mod deletion;
 pub mod file;

@@ -16,13 +16,9 @@
 //! Whole numbers are zigzag and little-endian. A float that is a decimal of up to nine
 //! places is kept as a whole number of its last place, where that gives back the very same float.
 
-use smallvec::SmallVec;
-
 use crate::STEP;
+use crate::bytes::Bytes;
 use crate::point::{Point, Raw, Tag};
-
-/// Points as bytes. Those of five minutes, mostly, need no memory of their own.
-pub type Packed = SmallVec<[u8; 24]>;
 
 /// Most bytes of one point.
 pub const MAX_POINT_LEN: usize = 14;
@@ -41,14 +37,17 @@ const VALUE_CHANGE: u8 = 2;
 const VALUE_WHOLE: u8 = 3;
 const VALUE_FLOAT: u8 = 4;
 
-/// The newest point, which the next one is told relative to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// The newest point, which the next one is told relative to. It may be in no bytes any more: then it
+/// is no base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Newest {
-    /// The point, if there is one. It may be in no bytes any more: then it is no base.
-    pub point: Option<Point>,
+    /// The value's bits; of a float that is kept with decimals the whole number of its last decimal.
+    bits: [u8; 8],
+    time: u32,
     /// Seconds between that one and its own.
     step: u32,
-    /// Decimals that it is kept with, where it is a whole number of its last decimal.
+    /// `None` where there is no point.
+    tag: Option<Tag>,
     decimals: Option<Decimals>,
 }
 
@@ -60,64 +59,140 @@ pub struct Decimals(u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotPoints;
 
-/// Appends a point that is later than the newest.
-#[inline]
-pub fn append(out: &mut Packed, newest: &mut Newest, point: Point) {
-    let mut tail = Tail::default();
-    let raw = point.raw();
-    let base = newest.point.filter(|_| !out.is_empty());
-    let time = match base {
-        None => {
-            tail.push(u64::from(point.time()), 4);
-            newest.step = STEP;
-            TIME_FAR
+impl Newest {
+    /// Of a point that is in no bytes.
+    #[must_use]
+    pub fn of(point: Point) -> Self {
+        let Raw { tag, bits } = point.raw();
+        Self {
+            bits: bits.to_ne_bytes(),
+            time: point.time(),
+            step: STEP,
+            tag: Some(tag),
+            decimals: None,
         }
-        Some(base) => {
-            let step = point.time().wrapping_sub(base.time());
-            let longer = i64::from(step) - i64::from(newest.step);
-            newest.step = step;
-            if longer == 0 {
-                TIME_SAME
-            } else if let Ok(longer) = i8::try_from(longer) {
-                tail.push(u64::from(longer.cast_unsigned()), 1);
-                TIME_NEAR
-            } else {
-                tail.push(u64::from(step), 4);
-                TIME_FAR
-            }
-        }
-    };
-    let value = match (raw.tag, base.map(Point::raw)) {
-        (_, Some(base)) if base == raw => VALUE_SAME << 2,
-        (Tag::Unknown, _) => VALUE_UNKNOWN << 2,
-        (Tag::Signed | Tag::Unsigned, Some(base)) if base.tag == raw.tag => {
-            tail.change(base.bits.cast_signed(), raw.bits.cast_signed())
-        }
-        (Tag::Signed | Tag::Unsigned, _) => tail.whole(raw.tag as u8, raw.bits.cast_signed()),
-        (Tag::Float, base) => {
-            let float = f64::from_bits(raw.bits);
-            let kept = newest.decimals.zip(base);
-            match kept.and_then(|(decimals, base)| Some((decimals, base, decimals.number(float)?)))
-            {
-                Some((decimals, base, number)) => tail.change(decimals.rounded(base), number),
-                None => tail.float(float, &mut newest.decimals),
-            }
-        }
-    };
-    if raw.tag != Tag::Float {
-        newest.decimals = None;
     }
-    newest.point = Some(point);
-    tail.control = time | value;
-    tail.append_to(out);
+
+    /// The point, if there is one.
+    #[must_use]
+    #[inline]
+    pub fn point(&self) -> Option<Point> {
+        Point::from_raw(self.time, self.raw(self.tag?))
+    }
+
+    /// Its time, if there is one.
+    #[must_use]
+    #[inline]
+    pub fn time(&self) -> Option<u32> {
+        self.tag.map(|_| self.time)
+    }
+
+    fn raw(&self, tag: Tag) -> Raw {
+        let bits = u64::from_ne_bytes(self.bits);
+        let bits = self.decimals.map_or(bits, |d| d.float(bits.cast_signed()).to_bits());
+        Raw { tag, bits }
+    }
 }
 
-/// Grows by an eighth rather than to the double: many buffers stand full for long.
-fn reserve(out: &mut Packed, more: usize) {
-    if out.capacity() - out.len() < more {
-        let room = (out.len() / 8).max(16);
-        out.reserve_exact((out.len() + more.max(room)).next_multiple_of(16) - out.len());
+/// Appends a point that is later than the newest.
+#[inline]
+pub fn append(out: &mut Bytes, newest: &mut Newest, point: Point) {
+    if out.is_empty() {
+        return append_first(out, newest, point);
     }
+    let step = point.time().wrapping_sub(newest.time);
+    let raw = point.raw();
+    if step == newest.step
+        && newest.tag == Some(raw.tag)
+        && let Some(number) = number_like(newest, raw)
+    {
+        // As nearly all points.
+        let change = zigzag(number.wrapping_sub(i64::from_ne_bytes(newest.bits)));
+        let length = length_of(change);
+        if change == 0 {
+            newest.time = point.time();
+            return out.push_word([VALUE_SAME << 2, 0, 0, 0, 0, 0, 0, 0], 1);
+        }
+        if length < 8 {
+            newest.time = point.time();
+            newest.bits = number.to_ne_bytes();
+            let control = VALUE_CHANGE << 2 | length_bits(length);
+            let word = change << 8 | u64::from(control);
+            return out.push_word(word.to_le_bytes(), 1 + length as usize);
+        }
+    }
+    append_any(out, newest, point);
+}
+
+/// The number that a value is kept as where it is of the kind of the newest, and can be told as a
+/// change of that.
+#[inline]
+fn number_like(newest: &Newest, raw: Raw) -> Option<i64> {
+    match raw.tag {
+        Tag::Signed | Tag::Unsigned => Some(raw.bits.cast_signed()),
+        Tag::Float => newest.decimals?.number(f64::from_bits(raw.bits)),
+        Tag::Unknown => None,
+    }
+}
+
+fn append_first(out: &mut Bytes, newest: &mut Newest, point: Point) {
+    *newest = Newest::default();
+    let mut tail = Tail::default();
+    tail.push(u64::from(point.time()), 4);
+    newest.step = STEP;
+    append_value(out, newest, point, tail, TIME_FAR);
+}
+
+fn append_any(out: &mut Bytes, newest: &mut Newest, point: Point) {
+    let mut tail = Tail::default();
+    let step = point.time().wrapping_sub(newest.time);
+    let longer = i64::from(step) - i64::from(newest.step);
+    newest.step = step;
+    let time = if longer == 0 {
+        TIME_SAME
+    } else if let Ok(longer) = i8::try_from(longer) {
+        tail.push(u64::from(longer.cast_unsigned()), 1);
+        TIME_NEAR
+    } else {
+        tail.push(u64::from(step), 4);
+        TIME_FAR
+    };
+    append_value(out, newest, point, tail, time);
+}
+
+fn append_value(out: &mut Bytes, newest: &mut Newest, point: Point, mut tail: Tail, time: u8) {
+    let raw = point.raw();
+    let base = newest.tag.map(|tag| newest.raw(tag));
+    let number = number_like(newest, raw).filter(|_| newest.tag == Some(raw.tag));
+    let value = match (raw.tag, number) {
+        _ if base == Some(raw) => VALUE_SAME << 2,
+        (Tag::Unknown, _) => {
+            (newest.bits, newest.decimals) = ([0; 8], None);
+            VALUE_UNKNOWN << 2
+        }
+        (_, Some(number)) => {
+            let from = std::mem::replace(&mut newest.bits, number.to_ne_bytes());
+            tail.number(number.wrapping_sub(i64::from_ne_bytes(from))) | VALUE_CHANGE << 2
+        }
+        (tag, None) => {
+            let float = (tag == Tag::Float).then(|| f64::from_bits(raw.bits));
+            let kept = float.and_then(Decimals::fewest);
+            newest.decimals = kept.map(|(fewest, _)| fewest);
+            newest.bits = kept.map_or(raw.bits, |(_, number)| number.cast_unsigned()).to_ne_bytes();
+            match kept {
+                Some((fewest, number)) => tail.whole(tag as u8 | fewest.0 << 2, number),
+                None if tag == Tag::Float => {
+                    tail.push(raw.bits, 8);
+                    VALUE_FLOAT << 2
+                }
+                None => tail.whole(tag as u8, raw.bits.cast_signed()),
+            }
+        }
+    };
+    newest.tag = Some(raw.tag);
+    newest.time = point.time();
+    tail.control = time | value;
+    tail.append_to(out);
 }
 
 impl Decimals {
@@ -129,20 +204,14 @@ impl Decimals {
         TENS.get(usize::from(self.0)).copied().unwrap_or(1.0)
     }
 
-    /// The float as a whole number of its last decimal, rounded.
+    /// The same, rounded.
     fn rounded_float(self, float: f64) -> f64 {
         // Below 2^51, adding and taking this away leaves whole numbers: quicker than a call.
         const WHOLE: f64 = 6_755_399_441_055_744.0;
         float * self.ten() + WHOLE - WHOLE
     }
 
-    // Saturates where somebody else's bytes say so.
-    #[allow(clippy::cast_possible_truncation)]
-    fn rounded(self, raw: Raw) -> i64 {
-        self.rounded_float(f64::from_bits(raw.bits)) as i64
-    }
-
-    /// The same, if that is all there is of it.
+    /// The float as a whole number of its last decimal, if that is all there is of it.
     #[allow(clippy::cast_possible_truncation)]
     fn number(self, float: f64) -> Option<i64> {
         const MOST: f64 = 2_251_799_813_685_248.0;
@@ -170,6 +239,17 @@ fn unzigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }
 
+/// How many bytes hold a number: 1 to 8.
+#[inline]
+fn length_of(number: u64) -> u32 {
+    8 - (number | 1).leading_zeros() / 8
+}
+
+#[inline]
+fn length_bits(length: u32) -> u8 {
+    (length as u8 - 1) << 5
+}
+
 /// A control byte and what follows it.
 #[derive(Default)]
 struct Tail {
@@ -188,14 +268,9 @@ impl Tail {
     /// The control bits of the number, whose bytes are appended.
     fn number(&mut self, number: i64) -> u8 {
         let number = zigzag(number);
-        let length = (8 - number.leading_zeros() / 8).max(1);
+        let length = length_of(number);
         self.push(number, length);
-        // 1 to 8.
-        (length as u8 - 1) << 5
-    }
-
-    fn change(&mut self, from: i64, to: i64) -> u8 {
-        self.number(to.wrapping_sub(from)) | VALUE_CHANGE << 2
+        length_bits(length)
     }
 
     fn whole(&mut self, kind: u8, number: i64) -> u8 {
@@ -203,25 +278,13 @@ impl Tail {
         self.number(number) | VALUE_WHOLE << 2
     }
 
-    /// A float that has no base, or more decimals than it.
-    #[cold]
-    fn float(&mut self, float: f64, decimals: &mut Option<Decimals>) -> u8 {
-        let found = Decimals::fewest(float);
-        *decimals = found.map(|(fewest, _)| fewest);
-        match found {
-            Some((fewest, number)) => self.whole(Tag::Float as u8 | fewest.0 << 2, number),
-            None => {
-                self.push(float.to_bits(), 8);
-                VALUE_FLOAT << 2
-            }
-        }
-    }
-
-    fn append_to(&self, out: &mut Packed) {
+    fn append_to(&self, out: &mut Bytes) {
         let bytes = (self.bytes << 8 | u128::from(self.control)).to_le_bytes();
+        let (words, _) = bytes.as_chunks::<8>();
         let length = self.length as usize + 1;
-        reserve(out, length);
-        out.extend_from_slice(bytes.get(..length).unwrap_or_default());
+        for (word, start) in words.iter().zip([0, 8]) {
+            out.push_word(*word, length.saturating_sub(start).min(8));
+        }
     }
 }
 
@@ -280,60 +343,38 @@ impl<'a> Reader<'a> {
             TIME_FAR => u32::from_le_bytes(self.take()?),
             _ => return Err(NotPoints),
         };
-        let last = self.newest.point;
-        let time = last.map_or(0, Point::time).checked_add(step).ok_or(NotPoints)?;
+        let Newest { bits, time, tag: last, decimals, .. } = self.newest;
+        let time = time.checked_add(step).ok_or(NotPoints)?;
         if step == 0 {
             return Err(NotPoints);
         }
-        let raw = match control >> 2 & 7 {
-            VALUE_SAME => last.ok_or(NotPoints)?.raw(),
-            VALUE_UNKNOWN => Raw { tag: Tag::Unknown, bits: 0 },
-            VALUE_CHANGE => self.changed(last.ok_or(NotPoints)?, control)?,
+        let (tag, bits, decimals) = match control >> 2 & 7 {
+            VALUE_SAME => (last.ok_or(NotPoints)?, bits, decimals),
+            VALUE_UNKNOWN => (Tag::Unknown, [0; 8], None),
+            VALUE_CHANGE => {
+                let tag = last.filter(|tag| *tag != Tag::Unknown).ok_or(NotPoints)?;
+                if tag == Tag::Float && decimals.is_none() {
+                    return Err(NotPoints);
+                }
+                let number = i64::from_ne_bytes(bits).wrapping_add(self.number(control)?);
+                (tag, number.to_ne_bytes(), decimals)
+            }
             VALUE_WHOLE => {
                 let [kind] = self.take()?;
-                let number = self.number(control)?;
-                let tag = Tag::from_number(kind & 3).ok_or(NotPoints)?;
-                match tag {
+                let number = self.number(control)?.to_ne_bytes();
+                match Tag::from_number(kind & 3).ok_or(NotPoints)? {
                     Tag::Unknown => return Err(NotPoints),
-                    Tag::Float => {
-                        let decimals = Decimals::new(kind >> 2)?;
-                        self.newest.decimals = Some(decimals);
-                        Raw { tag, bits: decimals.float(number).to_bits() }
-                    }
-                    Tag::Signed | Tag::Unsigned => Raw { tag, bits: number.cast_unsigned() },
+                    Tag::Float => (Tag::Float, number, Some(Decimals::new(kind >> 2)?)),
+                    tag @ (Tag::Signed | Tag::Unsigned) => (tag, number, None),
                 }
             }
-            VALUE_FLOAT => {
-                self.newest.decimals = None;
-                Raw { tag: Tag::Float, bits: u64::from_le_bytes(self.take()?) }
-            }
+            VALUE_FLOAT => (Tag::Float, u64::from_le_bytes(self.take()?).to_ne_bytes(), None),
             _ => return Err(NotPoints),
         };
-        if raw.tag != Tag::Float {
-            self.newest.decimals = None;
-        }
-        let point = Point::from_raw(time, raw).ok_or(NotPoints)?;
         // The first point's time is no step.
-        self.newest.step = if last.is_some() { step } else { STEP };
-        self.newest.point = Some(point);
-        Ok(Some(point))
-    }
-
-    fn changed(&mut self, last: Point, control: u8) -> Result<Raw, NotPoints> {
-        let change = self.number(control)?;
-        let raw = last.raw();
-        match raw.tag {
-            Tag::Unknown => Err(NotPoints),
-            Tag::Float => {
-                let decimals = self.newest.decimals.ok_or(NotPoints)?;
-                let number = decimals.rounded(raw).wrapping_add(change);
-                Ok(Raw { tag: raw.tag, bits: decimals.float(number).to_bits() })
-            }
-            tag @ (Tag::Signed | Tag::Unsigned) => {
-                let number = raw.bits.cast_signed().wrapping_add(change);
-                Ok(Raw { tag, bits: number.cast_unsigned() })
-            }
-        }
+        let step = if last.is_some() { step } else { STEP };
+        self.newest = Newest { bits, time, step, tag: Some(tag), decimals };
+        self.newest.point().map(Some).ok_or(NotPoints)
     }
 }
 
@@ -352,8 +393,8 @@ mod tests {
     use line_protocol::Value;
     use proptest::prelude::*;
 
-    fn packed(points: &[Point]) -> Packed {
-        let mut out = Packed::new();
+    fn packed(points: &[Point]) -> Bytes {
+        let mut out = Bytes::new();
         let mut newest = Newest::default();
         points.iter().for_each(|point| append(&mut out, &mut newest, *point));
         out
@@ -382,18 +423,20 @@ mod tests {
     #[test]
     fn no_point_takes_more_than_the_most() {
         for value in [Value::Float(f64::MAX), Value::Signed(i64::MIN), Value::Unsigned(u64::MAX)] {
-            let mut out = packed(&[Point::new(1, Value::Unknown)]);
-            let length = out.len();
-            append(&mut out, &mut Newest::default(), Point::new(u32::MAX, value));
-            out.drain(..length);
-            assert!(out.len() <= MAX_POINT_LEN, "{value:?} takes {}", out.len());
+            let mut out = Bytes::new();
+            let mut newest = Newest::default();
+            append(&mut out, &mut newest, Point::new(1, Value::Unknown));
+            let before = out.len();
+            append(&mut out, &mut newest, Point::new(u32::MAX, value));
+            assert!(out.len() - before <= MAX_POINT_LEN, "{value:?} takes {}", out.len() - before);
         }
     }
 
     #[test]
     fn minus_zero_keeps_its_sign() {
         let points = each_minute([0.0, -0.0, 0.0, -1.5].map(Value::Float));
-        let bits: Vec<u64> = Reader::new(&packed(&points)).map(|p| p.raw().bits).collect();
+        let bits: Vec<u64> =
+            Reader::new(packed(&points).as_slice()).map(|p| p.raw().bits).collect();
         assert_eq!(bits, [0.0f64, -0.0, 0.0, -1.5].map(f64::to_bits));
     }
 
@@ -423,21 +466,21 @@ mod tests {
             }
             let bytes = packed(&points);
             prop_assert!(bytes.len() <= MAX_POINT_LEN * points.len());
-            let mut reader = Reader::new(&bytes);
+            let mut reader = Reader::new(bytes.as_slice());
             let again: Vec<Point> = reader.by_ref().collect();
             prop_assert_eq!(&again, &points);
             // More can be appended behind what was read.
             let mut longer = bytes.clone();
             let mut newest = reader.newest();
             append(&mut longer, &mut newest, Point::new(time + 60, Value::Float(0.25)));
-            prop_assert_eq!(Reader::new(&longer).count(), points.len() + 1);
+            prop_assert_eq!(Reader::new(longer.as_slice()).count(), points.len() + 1);
         }
 
         #[test]
         fn other_bytes_are_an_error_or_points_in_order_but_no_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..60)
         ) {
-            let mut reader = Reader::new(&bytes);
+            let mut reader = Reader::new(bytes.as_slice());
             let mut last = 0;
             while let Ok(Some(point)) = reader.read() {
                 prop_assert!(point.time() > last);

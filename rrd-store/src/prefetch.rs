@@ -2,7 +2,7 @@
 
 /// Lets a cache line come near while something else is done.
 #[inline]
-pub fn prefetch(place: *const u8) {
+pub fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: each processor of this kind has it, and it reads nothing that the program sees: any
     // address will do.

@@ -4,31 +4,40 @@ use std::collections::BTreeMap;
 
 use line_protocol::DataSourceType;
 
-use crate::packed::{self, Newest, Packed, Reader};
+use crate::bytes::Bytes;
+use crate::packed::{self, Newest, Reader};
 use crate::point::Point;
+use crate::prefetch::prefetch;
 
 /// Seconds until the first retry of a failed write; doubled at each failure.
 const RETRY_FIRST: u32 = 5;
 /// Longest wait between two tries of a failing file.
 const RETRY_MOST: u32 = 300;
 
-/// The points of one data source.
+/// In [`Series::tries`]: a writer has points.
+const IN_FLIGHT: u8 = 0x80;
+/// Most failures that are counted.
+const MOST_FAILURES: u8 = 31;
+
+/// The points of one data source. It takes 64 bytes, as the processor's memory is read in such pieces:
+/// there are millions of them, and each point that comes reads one.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Pending points, ascending by time, as [`packed`] has them.
-    packed: Packed,
+    packed: Bytes,
     /// The latest point accepted, and so the newest pending one.
     newest: Newest,
-    data_source_type: DataSourceType,
-    failures: u8,
     pending: u32,
-    /// Points up to this time are with a writer and do not change; 0 for none.
-    in_flight_until: u32,
+    /// While a writer has points: those up to this time, which do not change. Else when a failed
+    /// write may be tried again; 0 for at once.
+    until: u32,
     /// The file's last update as far as known; 0 means not known.
     written_until: u32,
-    retry_at: u32,
-    next_plugin: u16,
     next_series: u32,
+    next_plugin: u16,
+    data_source_type: DataSourceType,
+    /// How many writes have failed, one after another, and whether one is [`IN_FLIGHT`].
+    tries: u8,
 }
 
 /// Where a series stands in its host.
@@ -63,16 +72,15 @@ impl Series {
     #[must_use]
     pub fn new(data_source_type: DataSourceType) -> Self {
         Self {
-            packed: Packed::new(),
+            packed: Bytes::new(),
             newest: Newest::default(),
-            data_source_type,
-            failures: 0,
             pending: 0,
-            in_flight_until: 0,
+            until: 0,
             written_until: 0,
-            retry_at: 0,
-            next_plugin: 0,
             next_series: NOT_TOLD,
+            next_plugin: 0,
+            data_source_type,
+            tries: 0,
         }
     }
 
@@ -96,14 +104,14 @@ impl Series {
         last: Option<Point>,
     ) -> Self {
         let mut series = Self::new(data_source_type);
-        series.newest.point = last;
+        series.newest = last.map(Newest::of).unwrap_or_default();
         series.replace(pending);
         series
     }
 
     /// Lets these points wait in place of those that do.
     fn replace(&mut self, points: impl IntoIterator<Item = Point>) {
-        self.packed = Packed::new();
+        self.packed.clear();
         self.pending = 0;
         for point in points {
             packed::append(&mut self.packed, &mut self.newest, point);
@@ -121,13 +129,13 @@ impl Series {
     /// The latest point accepted.
     #[must_use]
     pub fn last(&self) -> Option<Point> {
-        self.newest.point
+        self.newest.point()
     }
 
     /// Points that are not known to be in the file, those with a writer included; ascending.
     #[must_use]
     pub fn pending(&self) -> Reader<'_> {
-        Reader::new(&self.packed)
+        Reader::new(self.packed.as_slice())
     }
 
     /// How many these are.
@@ -146,19 +154,19 @@ impl Series {
 
     /// Bytes that they take on the heap: the first few need none.
     pub(crate) fn heap_bytes(&self) -> usize {
-        if self.packed.spilled() { self.packed.capacity() } else { 0 }
+        self.packed.heap_bytes()
     }
 
     /// The same points as [`packed`] has them.
     pub(crate) fn packed(&self) -> &[u8] {
-        &self.packed
+        self.packed.as_slice()
     }
 
     /// Lets the place where the next point goes come near.
     #[inline]
     pub(crate) fn prefetch_end(&self) {
-        if self.packed.spilled() {
-            crate::prefetch::prefetch(self.packed.as_ptr_range().end);
+        if let Some(end) = self.packed.heap_end() {
+            prefetch(end);
         }
     }
 
@@ -166,19 +174,31 @@ impl Series {
     #[must_use]
     #[inline]
     pub fn newest_pending(&self) -> Option<Point> {
-        self.newest.point.filter(|_| self.pending > 0)
+        self.newest.point().filter(|_| self.pending > 0)
     }
 
     /// Whether a writer has points of this series.
     #[must_use]
+    #[inline]
     pub fn is_in_flight(&self) -> bool {
-        self.in_flight_until > 0
+        self.tries & IN_FLIGHT != 0
+    }
+
+    /// Points up to this time are with a writer and do not change; 0 for none.
+    #[inline]
+    fn in_flight_until(&self) -> u32 {
+        if self.is_in_flight() { self.until } else { 0 }
+    }
+
+    /// When a failed write may be tried again; 0 for at once.
+    fn retry_at(&self) -> u32 {
+        if self.is_in_flight() { 0 } else { self.until }
     }
 
     /// Takes a point in its place by time.
     #[inline]
     pub fn accept(&mut self, point: Point) -> Accepted {
-        let floor = self.in_flight_until.max(self.written_until);
+        let floor = self.in_flight_until().max(self.written_until);
         if point.time() <= floor {
             return if self.last() == Some(point) {
                 Accepted::Repeated
@@ -187,10 +207,9 @@ impl Series {
             };
         }
         // Points come in order but for the rare late one.
-        if let Some(newest) = self.newest_pending()
-            && newest.time() >= point.time()
-        {
-            return if newest == point { Accepted::Repeated } else { Accepted::Late };
+        if self.pending > 0 && self.newest.time() >= Some(point.time()) {
+            let is_same = self.last() == Some(point);
+            return if is_same { Accepted::Repeated } else { Accepted::Late };
         }
         packed::append(&mut self.packed, &mut self.newest, point);
         self.pending += 1;
@@ -208,14 +227,14 @@ impl Series {
     /// Whether points wait, none is with a writer, and no failed write asks for patience.
     #[must_use]
     pub fn is_due(&self, now: u32) -> bool {
-        !self.is_in_flight() && self.pending > 0 && now >= self.retry_at
+        !self.is_in_flight() && self.pending > 0 && now >= self.retry_at()
     }
 
     /// Until when a failed write asks for patience, where it does.
     #[must_use]
     pub fn waits_until(&self, now: u32) -> Option<u32> {
-        let waits = !self.is_in_flight() && self.pending > 0 && self.retry_at > now;
-        waits.then_some(self.retry_at)
+        let waits = self.pending > 0 && self.retry_at() > now;
+        waits.then_some(self.until)
     }
 
     /// A copy of all waiting points for a writer; they stay here until [`Series::written`].
@@ -224,7 +243,10 @@ impl Series {
         if self.is_in_flight() {
             return Vec::new();
         }
-        self.in_flight_until = self.newest_pending().map_or(0, Point::time);
+        if let Some(newest) = self.newest_pending() {
+            self.until = newest.time();
+            self.tries |= IN_FLIGHT;
+        }
         let mut points = Vec::with_capacity(self.pending_count());
         points.extend(self.pending());
         points
@@ -234,17 +256,15 @@ impl Series {
     /// Gives how many they were.
     pub fn written(&mut self, last_update: u32) -> usize {
         let before = self.pending;
-        if self.newest_pending().is_none_or(|newest| newest.time() <= self.in_flight_until) {
+        let until = self.in_flight_until();
+        if self.newest_pending().is_none_or(|newest| newest.time() <= until) {
             self.replace([]);
         } else {
-            let until = self.in_flight_until;
             let left: Vec<Point> = self.pending().filter(|point| point.time() > until).collect();
             self.replace(left);
         }
-        self.in_flight_until = 0;
         self.written_until = self.written_until.max(last_update);
-        self.failures = 0;
-        self.retry_at = 0;
+        (self.until, self.tries) = (0, 0);
         (before - self.pending) as usize
     }
 
@@ -257,20 +277,18 @@ impl Series {
 
     /// The points that a writer has wait again, and what becomes of its batch is of no concern.
     pub fn recall(&mut self) {
-        self.in_flight_until = 0;
         self.written_until = 0;
-        self.failures = 0;
-        self.retry_at = 0;
+        (self.until, self.tries) = (0, 0);
     }
 
     /// The write failed: the points wait on, and the next try is later each time.
     pub fn failed(&mut self, now: u32) {
-        self.in_flight_until = 0;
+        let failures = self.tries & !IN_FLIGHT;
         let wait = RETRY_FIRST
-            .checked_shl(u32::from(self.failures))
+            .checked_shl(u32::from(failures))
             .map_or(RETRY_MOST, |wait| wait.min(RETRY_MOST));
-        self.failures = self.failures.saturating_add(1).min(31);
-        self.retry_at = now.saturating_add(wait);
+        self.tries = (failures + 1).min(MOST_FAILURES);
+        self.until = now.saturating_add(wait);
     }
 }
 
@@ -380,8 +398,8 @@ mod tests {
     }
 
     #[test]
-    fn a_series_takes_80_bytes() {
-        assert_eq!(size_of::<Series>(), 80);
+    fn a_series_takes_64_bytes() {
+        assert_eq!(size_of::<Series>(), 64);
     }
 
     proptest! {

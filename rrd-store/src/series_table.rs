@@ -4,35 +4,59 @@
 //! other in that order: the next line's series is the next one in memory.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::allocated::allocated;
+use crate::prefetch::prefetch;
 use crate::series::Series;
 
 /// Series by their keys.
 #[derive(Clone, Debug, Default)]
 pub struct SeriesTable {
-    entries: Vec<Named>,
-    /// All keys, one behind the other.
-    names: String,
+    entries: Vec<Series>,
+    names: Names,
     /// Indices of entries, by the hash of their keys.
     index: HashTable<u32>,
     hasher: RandomState,
 }
 
-#[derive(Clone, Debug)]
-struct Named {
-    name_start: u32,
-    name_length: u32,
-    series: Series,
+/// All keys, one behind the other, and where each ends.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    text: String,
+    ends: Vec<u32>,
 }
 
-#[inline]
-fn name<'a>(names: &'a str, entry: &Named) -> &'a str {
-    let start = entry.name_start as usize;
-    names.get(start..start + entry.name_length as usize).unwrap_or_default()
+impl Names {
+    #[inline]
+    fn range(&self, index: usize) -> Option<Range<usize>> {
+        let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? as usize };
+        Some(start..*self.ends.get(index)? as usize)
+    }
+
+    fn get(&self, index: usize) -> &str {
+        self.range(index).and_then(|range| self.text.get(range)).unwrap_or_default()
+    }
+
+    /// The same, for a quick look.
+    #[inline]
+    fn bytes(&self, index: usize) -> Option<&[u8]> {
+        self.text.as_bytes().get(self.range(index)?)
+    }
+
+    /// Puts a key behind the others; `None` where all together would pass 4 GB.
+    fn push(&mut self, key: &str) -> Option<()> {
+        self.ends.push(u32::try_from(self.text.len() + key.len()).ok()?);
+        self.text.push_str(key);
+        Some(())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).map(|index| self.get(index))
+    }
 }
 
 impl SeriesTable {
@@ -51,9 +75,7 @@ impl SeriesTable {
     /// Where a series stands.
     #[must_use]
     pub fn index_of(&self, key: &str) -> Option<usize> {
-        let is_it = |at: &u32| {
-            self.entries.get(*at as usize).is_some_and(|entry| name(&self.names, entry) == key)
-        };
+        let is_it = |at: &u32| self.names.get(*at as usize) == key;
         self.index.find(self.hasher.hash_one(key), is_it).map(|at| *at as usize)
     }
 
@@ -73,35 +95,36 @@ impl SeriesTable {
     #[must_use]
     #[inline]
     pub fn at(&self, index: usize) -> Option<(&str, &Series)> {
-        self.entries.get(index).map(|entry| (name(&self.names, entry), &entry.series))
+        self.entries.get(index).map(|series| (self.names.get(index), series))
     }
 
     /// The same, to change.
     #[inline]
     pub fn at_mut(&mut self, index: usize) -> Option<&mut Series> {
-        self.entries.get_mut(index).map(|entry| &mut entry.series)
+        self.entries.get_mut(index)
     }
 
-    /// Lets the memory of the series behind this one come near, as the next lines are about them.
+    /// The series that stands there, whose key the next line mostly has: those behind it are wanted
+    /// soon, so their memory is let come near.
     #[inline]
-    pub fn prefetch_behind(&self, index: usize) {
-        if let Some(entry) = self.entries.get(index + 3) {
-            entry.series.prefetch_end();
+    pub fn next_at(&mut self, index: usize) -> Option<(&[u8], &mut Series)> {
+        if let Some(series) = self.entries.get(index + 3) {
+            series.prefetch_end();
         }
-        if let Some(entry) = self.entries.get(index + 6) {
-            crate::prefetch::prefetch(std::ptr::from_ref(entry).cast());
+        if let Some(series) = self.entries.get(index + 6) {
+            prefetch(series);
         }
+        Some((self.names.bytes(index)?, self.entries.get_mut(index)?))
     }
 
     /// All series in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Series)> {
-        self.entries.iter().map(|entry| (name(&self.names, entry), &entry.series))
+        self.names.iter().zip(&self.entries)
     }
 
     /// The same, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Series)> {
-        let names = &self.names;
-        self.entries.iter_mut().map(|entry| (name(names, entry), &mut entry.series))
+        self.names.iter().zip(&mut self.entries)
     }
 
     /// Where a series stands, and whether it was put behind the others now, as it was not there.
@@ -112,33 +135,29 @@ impl SeriesTable {
         new: impl FnOnce() -> Series,
     ) -> Option<(usize, bool)> {
         let Self { entries, names, index, hasher } = self;
-        let name_at = |at: &u32| entries.get(*at as usize).map_or("", |entry| name(names, entry));
+        let name_at = |at: &u32| names.get(*at as usize);
         let hash = hasher.hash_one(key);
-        let name_start = u32::try_from(names.len()).ok()?;
-        let name_length = u32::try_from(key.len()).ok()?;
-        let at = match index.entry(hash, |at| name_at(at) == key, |at| hasher.hash_one(name_at(at)))
-        {
-            Entry::Occupied(known) => return Some((*known.get() as usize, false)),
-            Entry::Vacant(place) => {
-                let at = u32::try_from(entries.len()).ok()?;
-                place.insert(at);
-                at
-            }
-        };
-        self.names.push_str(key);
-        self.entries.push(Named { name_start, name_length, series: new() });
-        Some((at as usize, true))
+        let place =
+            match index.entry(hash, |at| name_at(at) == key, |at| hasher.hash_one(name_at(at))) {
+                Entry::Occupied(known) => return Some((*known.get() as usize, false)),
+                Entry::Vacant(place) => place,
+            };
+        let at = entries.len();
+        let number = u32::try_from(at).ok()?;
+        names.push(key)?;
+        place.insert(number);
+        entries.push(new());
+        Some((at, true))
     }
 
     /// Takes out those series that `keep` does not want. Gives how many went.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &Series) -> bool) -> usize {
         let before = self.len();
         let mut kept = Self::default();
-        for entry in std::mem::take(&mut self.entries) {
-            let key = name(&self.names, &entry);
-            if keep(key, &entry.series) {
+        for (key, series) in self.names.iter().zip(std::mem::take(&mut self.entries)) {
+            if keep(key, &series) {
                 // All of them had room before.
-                let _ = kept.find_or_insert(key, || entry.series);
+                let _ = kept.find_or_insert(key, || series);
             }
         }
         *self = kept;
@@ -149,16 +168,18 @@ impl SeriesTable {
     pub fn shrink(&mut self) {
         if self.entries.capacity() > self.entries.len() + self.entries.len() / 8 + 8 {
             self.entries.shrink_to_fit();
-            self.names.shrink_to_fit();
+            self.names.text.shrink_to_fit();
+            self.names.ends.shrink_to_fit();
         }
     }
 
     /// Bytes on the heap, those of pending points included.
     #[must_use]
     pub fn memory_usage(&self) -> usize {
-        let points = self.entries.iter().map(|entry| allocated(entry.series.heap_bytes()));
-        allocated(self.entries.capacity() * size_of::<Named>())
-            + allocated(self.names.capacity())
+        let points = self.entries.iter().map(|series| allocated(series.heap_bytes()));
+        allocated(self.entries.capacity() * size_of::<Series>())
+            + allocated(self.names.text.capacity())
+            + allocated(self.names.ends.capacity() * size_of::<u32>())
             + allocated(self.index.allocation_size())
             + points.sum::<usize>()
     }

@@ -16,8 +16,9 @@ use indexmap::IndexMap;
 use line_protocol::line::is_valid_text_key;
 use line_protocol::{DataSourceType, Value, identifier, key};
 
+use crate::bytes::Bytes;
 use crate::host::{Host, Plugin, Text};
-use crate::packed::{self, Newest, Packed};
+use crate::packed::{self, Newest};
 use crate::point::{Point, Raw, Tag};
 use crate::series::Series;
 use crate::series_table::SeriesTable;
@@ -54,11 +55,11 @@ pub fn encode(host: &Host) -> Vec<u8> {
             out.text(key);
             out.bytes(series.packed());
             if series.pending_count() == 0 {
-                let mut last = Packed::new();
+                let mut last = Bytes::new();
                 if let Some(point) = series.last() {
                     packed::append(&mut last, &mut Newest::default(), point);
                 }
-                out.bytes(&last);
+                out.bytes(last.as_slice());
             }
         }
         for texts in [&plugin.meta, &plugin.warnings] {
