@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use line_protocol::expected::{Before, Beginning, parse_expected};
 use line_protocol::line::{MAX_CANONICAL_LEN, parse_canonical_line};
 use line_protocol::output::parse_output;
 use line_protocol::{
@@ -9,6 +10,7 @@ use line_protocol::{
 };
 
 fuzz_target!(|payload: &[u8]| {
+    the_quick_way_reads_the_same(payload);
     for (_, bytes) in payload_lines(payload) {
         if let Ok(Some(line)) = parse_line(bytes) {
             canonical_form_reads_back_the_same(&line);
@@ -20,6 +22,36 @@ fuzz_target!(|payload: &[u8]| {
         }
     }
 });
+
+/// A line that is as expected is read without a look into most of it.
+fn the_quick_way_reads_the_same(payload: &[u8]) {
+    let (mut address, mut plugins, mut before) = (None, Vec::new(), Before::default());
+    for (_, bytes) in payload_lines(payload) {
+        let Ok(Some(line)) = parse_line(bytes) else { continue };
+        let Record::Metric { key, data_source_type, value } = &line.record else { continue };
+        if line.address != address {
+            (address, before) = (line.address, Before::default());
+            plugins.clear();
+        }
+        let known = plugins.iter().position(|plugin| *plugin == line.plugin);
+        let beginning = Beginning {
+            address: address.unwrap_or("10.0.0.1"),
+            plugin: line.plugin,
+            plugin_number: known.unwrap_or(plugins.len()),
+            key: key.as_bytes(),
+            data_source_type: *data_source_type,
+        };
+        if known.is_none() {
+            plugins.push(line.plugin);
+        }
+        let rest = &payload[bytes.as_ptr().addr() - payload.as_ptr().addr()..];
+        if let Some((quick, time, behind)) = parse_expected(rest, &beginning, &mut before) {
+            assert_eq!((&quick, time), (value, line.time));
+            let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+            assert_eq!(behind.len(), rest.len() - end);
+        }
+    }
+}
 
 /// What is accepted is replicated in this form: a replica must take it, as one line.
 fn canonical_form_reads_back_the_same(line: &Line<'_>) {
