@@ -43,7 +43,10 @@ fn past_maxmemory_what_takes_memory_is_refused_and_all_else_goes_on() {
     assert_eq!(last_update(&server.file("10.0.0.1", "base", "loadavg-15.gauge")).0, sample::TIME);
     // What was accepted once is not refused when it is replayed.
     server.run::<()>("DEBUG LOADAOF");
-    assert_eq!((server.info("hosts"), server.info("series")), (1, 40));
+    // Some servers free what was there before in the background.
+    eventually("one host", || {
+        ((server.info("hosts"), server.info("series")) == (1, 40)).then_some(())
+    });
     server.run::<()>("CONFIG SET maxmemory 0");
     server.push_point("10.0.0.1", "loadavg-1", 2, sample::TIME + 60);
 }
