@@ -23,6 +23,11 @@ pub struct Config {
     pub update_worker: usize,
     /// How many fetch workers the poller has; at least 1.
     pub fetch_worker: usize,
+    /// The host on which the poller's own numbers are shown; `None`: see
+    /// [`crate::Site::poller_address`].
+    pub poller_address: Option<String>,
+    /// Where that stands.
+    pub(crate) poller_address_line: Option<u64>,
 }
 
 impl Config {
@@ -35,8 +40,7 @@ impl Config {
     }
 }
 
-const KNOWN: &str =
-    "redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker";
+const KNOWN: &str = "redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker, poller_address";
 
 impl Config {
     /// The settings of a file that says nothing.
@@ -52,6 +56,8 @@ impl Config {
             web_worker: 5,
             update_worker: 2,
             fetch_worker: 4,
+            poller_address: None,
+            poller_address_line: None,
         }
     }
 
@@ -80,6 +86,10 @@ impl Config {
                 "web_worker" => config.web_worker = natural(file, value, &what)?,
                 "update_worker" => config.update_worker = natural(file, value, &what)?,
                 "fetch_worker" => config.fetch_worker = natural(file, value, &what)?,
+                "poller_address" => {
+                    config.poller_address = Some(value.text(file, &what)?.to_owned());
+                    config.poller_address_line = Some(key.line);
+                }
                 unknown => warnings.push(SiteError::new(
                     file,
                     Some(key.line),
@@ -185,7 +195,7 @@ mod tests {
         let (_, warnings) = read("redis: a:1\nrols_dir: x").unwrap();
         assert_eq!(
             warnings[0].to_string(),
-            "/etc/kurado/kurado.yml:2: config has no setting 'rols_dir'; it has redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker"
+            "/etc/kurado/kurado.yml:2: config has no setting 'rols_dir'; it has redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker, poller_address"
         );
     }
 }

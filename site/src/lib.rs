@@ -1,6 +1,7 @@
 //! What is watched, and what is shown of it: `kurado.yml`, rolls, plugin definitions.
 //!
 //! - [`Site`]: the configuration file with its services, hosts and rolls.
+//! - [`Configuration`]: both together; [`Watcher`]: how programs follow its files.
 //! - [`Definitions`]: what each plugin shows: groups, meta, graphs.
 //! - [`graph`]: from a graph's definition to rrdgraph arguments with the paths of RRD files.
 
@@ -8,12 +9,16 @@ pub mod definition;
 pub mod graph;
 
 mod config;
+mod configuration;
 mod error;
 mod roll;
+mod secrets;
 mod site;
+mod sources;
 mod yaml;
 
 pub use config::Config;
+pub use configuration::{Configuration, Fault, Watcher};
 pub use definition::{Definition, DefinitionError, Definitions, Group, Meta};
 pub use error::SiteError;
 pub use graph::GraphDefinition;

@@ -1,15 +1,18 @@
 //! Roll files: what is measured on the hosts that name them.
 
+use std::fmt;
 use std::path::Path;
 
 use line_protocol::Identifier;
 use serde_json::{Map, Value as Json};
 
 use crate::error::SiteError;
+use crate::secrets;
+use crate::site::Notes;
 use crate::yaml::{self, Node};
 
 /// A roll file: what is measured on the hosts that name it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Roll {
     /// Its name as `kurado.yml` writes it.
     pub file: String,
@@ -25,10 +28,10 @@ impl Roll {
         rolls_dir: &Path,
         name: &str,
         shared: &Map<String, Json>,
-        warnings: &mut Vec<SiteError>,
+        notes: &mut Notes,
     ) -> Result<Self, SiteError> {
         let file = rolls_dir.join(name);
-        let documents = yaml::read(&file)?;
+        let documents = yaml::read(&file, &mut notes.sources)?;
         let Some(document) = documents.first() else {
             return Err(SiteError::new(
                 &file,
@@ -40,7 +43,9 @@ impl Roll {
             Self { file: name.to_owned(), metrics_config: shared.clone(), plugins: Vec::new() };
         for (key, value) in document.entries(&file, "a roll")? {
             match key.name.as_str() {
-                "metrics_config" => roll.metrics_config.extend(metrics_config(&file, value)?),
+                "metrics_config" => {
+                    roll.metrics_config.extend(metrics_config(&file, value, notes)?)
+                }
                 "metrics" => {
                     for item in value.items(&file, "metrics")? {
                         let text = item.text(&file, "a plugin in metrics")?;
@@ -50,13 +55,13 @@ impl Roll {
                         if roll.plugins.contains(&plugin) {
                             let message =
                                 format!("plugin '{plugin}' stands here twice; once is enough");
-                            warnings.push(SiteError::new(&file, Some(item.line), message));
+                            notes.warnings.push(SiteError::new(&file, Some(item.line), message));
                         } else {
                             roll.plugins.push(plugin);
                         }
                     }
                 }
-                unknown => warnings.push(SiteError::new(
+                unknown => notes.warnings.push(SiteError::new(
                     &file,
                     Some(key.line),
                     format!("a roll has no '{unknown}'; it has metrics_config and metrics"),
@@ -67,11 +72,23 @@ impl Roll {
     }
 }
 
+impl fmt::Debug for Roll {
+    /// Without the settings for plugins: there are passwords among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (file, plugins) = (&self.file, &self.plugins);
+        f.debug_struct("Roll").field("file", file).field("plugins", plugins).finish_non_exhaustive()
+    }
+}
+
 /// Settings for plugins, by plugin.
-pub(crate) fn metrics_config(file: &Path, node: &Node) -> Result<Map<String, Json>, SiteError> {
+pub(crate) fn metrics_config(
+    file: &Path,
+    node: &Node,
+    notes: &mut Notes,
+) -> Result<Map<String, Json>, SiteError> {
     Ok(node
         .entries(file, "metrics_config")?
         .iter()
-        .map(|(key, value)| (key.name.clone(), value.to_json()))
+        .map(|(key, value)| (key.name.clone(), secrets::to_json(file, value, notes)))
         .collect())
 }

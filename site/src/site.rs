@@ -1,6 +1,7 @@
 //! `kurado.yml` as a whole: settings, services, hosts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,16 +11,27 @@ use serde_json::{Map, Value as Json};
 use crate::config::Config;
 use crate::error::SiteError;
 use crate::roll::{self, Roll};
+use crate::sources::Sources;
 use crate::yaml::{self, Node};
 
 /// A site: its settings, and the services and hosts that are watched.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Site {
     config: Config,
     metrics_config: Map<String, Json>,
     services: Vec<Service>,
     hosts: BTreeMap<String, Arc<Host>>,
     warnings: Vec<SiteError>,
+    secret_faults: Vec<SiteError>,
+}
+
+/// What reading brings beside the site.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// The files that were read, up to the first fault.
+    pub sources: Sources,
+    pub warnings: Vec<SiteError>,
+    pub secret_faults: Vec<SiteError>,
 }
 
 /// A service: hosts that belong together.
@@ -70,17 +82,31 @@ impl Site {
     /// # Errors
     /// At the first fault: file, line, what was found, what is allowed.
     pub fn load(file: &Path) -> Result<Self, SiteError> {
-        let documents = yaml::read(file)?;
+        Self::read(file, &mut Notes::default())
+    }
+
+    pub(crate) fn read(file: &Path, notes: &mut Notes) -> Result<Self, SiteError> {
+        let documents = yaml::read(file, &mut notes.sources)?;
         let Some((head, services)) = documents.split_first() else {
             let message = "is empty; its first document has 'config:', each further one 'service:' and 'servers:'";
             return Err(SiteError::new(file, None, message));
         };
-        let mut site = Self::read_head(file, head)?;
+        let mut site = Self::read_head(file, head, notes)?;
         let mut rolls = BTreeMap::new();
         for document in services {
-            site.read_service(file, document, &mut rolls)?;
+            site.read_service(file, document, &mut rolls, notes)?;
         }
         site.services.sort_by_cached_key(|service| service.name.to_lowercase());
+        if let Some(address) = &site.config.poller_address
+            && !site.hosts.contains_key(address)
+        {
+            let message = format!(
+                "config poller_address is '{address}'; it must be the address of a host that stands below"
+            );
+            return Err(SiteError::new(file, site.config.poller_address_line, message));
+        }
+        site.warnings = std::mem::take(&mut notes.warnings);
+        site.secret_faults = std::mem::take(&mut notes.secret_faults);
         Ok(site)
     }
 
@@ -113,21 +139,48 @@ impl Site {
         self.hosts.values()
     }
 
+    /// The host on which the poller's own numbers are shown, as `plugin`: the one that
+    /// `poller_address` names, else the one that has the plugin in its roll. Where several have it:
+    /// 127.0.0.1, or the machine itself, by its name.
+    #[must_use]
+    pub fn poller_address(&self, plugin: &str, machine: &str) -> Option<&str> {
+        if let Some(address) = &self.config.poller_address {
+            return Some(address);
+        }
+        let has_plugin = |host: &&Arc<Host>| {
+            host.roll.plugins.iter().any(|identifier| identifier.as_str() == plugin)
+        };
+        let with_plugin: Vec<&str> =
+            self.hosts().filter(has_plugin).map(|host| host.address.as_str()).collect();
+        match with_plugin.as_slice() {
+            [only] => Some(only),
+            several => ["127.0.0.1", machine]
+                .into_iter()
+                .find_map(|own| several.iter().find(|address| **address == own).copied()),
+        }
+    }
+
     /// What is odd in the files but stops nothing, such as settings that nobody knows.
     #[must_use]
     pub fn warnings(&self) -> &[SiteError] {
         &self.warnings
     }
 
-    fn read_head(file: &Path, head: &Node) -> Result<Self, SiteError> {
+    /// Secrets of `metrics_config` that could not be had: variables that are not set, files that
+    /// can't be read. In their places is null.
+    #[must_use]
+    pub fn secret_faults(&self) -> &[SiteError] {
+        &self.secret_faults
+    }
+
+    fn read_head(file: &Path, head: &Node, notes: &mut Notes) -> Result<Self, SiteError> {
         let mut config = None;
         let mut metrics_config = Map::new();
-        let mut warnings = Vec::new();
         for (key, value) in head.entries(file, "the first document")? {
             match key.name.as_str() {
-                "config" => config = Some(Config::read(file, value, &mut warnings)?),
-                "metrics_config" => metrics_config = roll::metrics_config(file, value)?,
-                unknown => warnings.push(SiteError::new(
+                "config" => config = Some(Config::read(file, value, &mut notes.warnings)?),
+                "metrics_config" => metrics_config = roll::metrics_config(file, value, notes)?,
+                unknown => notes.warnings.push(SiteError::new(
                     file,
                     Some(key.line),
                     format!(
@@ -140,7 +193,14 @@ impl Site {
             let message = "the first document has no 'config:'; it must, and services follow behind a line '---'";
             return Err(SiteError::new(file, Some(head.line), message));
         };
-        Ok(Self { config, metrics_config, services: Vec::new(), hosts: BTreeMap::new(), warnings })
+        Ok(Self {
+            config,
+            metrics_config,
+            services: Vec::new(),
+            hosts: BTreeMap::new(),
+            warnings: Vec::new(),
+            secret_faults: Vec::new(),
+        })
     }
 
     fn read_service(
@@ -148,6 +208,7 @@ impl Site {
         file: &Path,
         document: &Node,
         rolls: &mut BTreeMap<String, Arc<Roll>>,
+        notes: &mut Notes,
     ) -> Result<(), SiteError> {
         let mut name = None;
         let mut groups: &[Node] = &[];
@@ -155,7 +216,7 @@ impl Site {
             match key.name.as_str() {
                 "service" => name = Some((key.line, value.text(file, "service")?)),
                 "servers" => groups = value.items(file, "servers")?,
-                unknown => self.warnings.push(SiteError::new(
+                unknown => notes.warnings.push(SiteError::new(
                     file,
                     Some(key.line),
                     format!("a service has no '{unknown}'; it has service and servers"),
@@ -173,7 +234,7 @@ impl Site {
         let mut sections: Vec<Section> = Vec::new();
         let mut labels = BTreeSet::new();
         for group in groups {
-            let (label, lines, roll) = self.read_group(file, group)?;
+            let (label, lines, roll) = Self::read_group(file, group, notes)?;
             if let Some(label) = label
                 && !labels.insert(label)
             {
@@ -194,7 +255,7 @@ impl Site {
                             &self.config.rolls_dir,
                             roll,
                             &self.metrics_config,
-                            &mut self.warnings,
+                            notes,
                         )?);
                         rolls.insert(roll.to_owned(), Arc::clone(&read));
                         read
@@ -217,9 +278,9 @@ impl Site {
 
     /// A group of `servers:`: its label, the lines of its hosts, the name of its roll.
     fn read_group<'a>(
-        &mut self,
         file: &Path,
         group: &'a Node,
+        notes: &mut Notes,
     ) -> Result<(Option<&'a str>, &'a [Node], &'a str), SiteError> {
         let mut label = None;
         let mut hosts: &[Node] = &[];
@@ -230,7 +291,7 @@ impl Site {
                 "label" if matches!(value.value, yaml::Value::Null) => {}
                 "label" => label = Some(value.text(file, "label")?).filter(|text| !text.is_empty()),
                 "hosts" => hosts = value.items(file, "hosts")?,
-                unknown => self.warnings.push(SiteError::new(
+                unknown => notes.warnings.push(SiteError::new(
                     file,
                     Some(key.line),
                     format!("a group of servers has no '{unknown}'; it has roll, label and hosts"),
@@ -242,6 +303,15 @@ impl Site {
             return Err(SiteError::new(file, Some(group.line), message));
         }
         Ok((label, hosts, roll))
+    }
+}
+
+impl fmt::Debug for Site {
+    /// Without the settings for plugins: there are passwords among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (config, services) = (&self.config, &self.services);
+        let mut site = f.debug_struct("Site");
+        site.field("config", config).field("services", services).finish_non_exhaustive()
     }
 }
 
@@ -463,6 +533,34 @@ servers:
                 .to_string()
                 .ends_with("kurado.yml:4: a service has no 'server'; it has service and servers")
         );
+    }
+
+    #[test]
+    fn the_pollers_own_numbers_belong_to_the_host_that_has_their_plugin_or_is_named() {
+        let of = |config: &str, hosts: &[&str]| {
+            let hosts = hosts.join(", ");
+            load(&format!(
+                "config: {config}\n---\nservice: x\nservers:\n- {{roll: base.yml, hosts: [{hosts}]}}\n- {{roll: db.yml, hosts: [h3]}}\n"
+            ))
+            .map(|site| site.poller_address("base", "h2").map(str::to_owned))
+        };
+        assert_eq!(of("{}", &["10.0.0.1"]).unwrap(), None, "db.yml has it too");
+        assert_eq!(of("{}", &[]).unwrap().as_deref(), Some("h3"));
+        assert_eq!(of("{}", &["h1", "h2"]).unwrap().as_deref(), Some("h2"));
+        assert_eq!(of("{}", &["h1", "h2", "127.0.0.1"]).unwrap().as_deref(), Some("127.0.0.1"));
+        let named = "{poller_address: h1}";
+        assert_eq!(of(named, &["h1", "127.0.0.1"]).unwrap().as_deref(), Some("h1"));
+        assert_eq!(
+            of(named, &["h2"]).unwrap_err(),
+            "kurado.yml:1: config poller_address is 'h1'; it must be the address of a host that stands below"
+        );
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_printed_for_programmers() {
+        let site = load(WHOLE).unwrap();
+        let text = format!("{site:?} {:?}", site.host("::1").unwrap());
+        assert!(text.contains("db.yml") && !text.contains("0123") && !text.contains("password"));
     }
 
     #[test]

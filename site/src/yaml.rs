@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use serde_saphyr::{Location, Spanned};
 
 use crate::error::SiteError;
+use crate::sources::Sources;
 
 /// A value in a YAML file.
 #[derive(Debug, Clone)]
@@ -43,7 +44,8 @@ pub(crate) struct Key {
 }
 
 /// Reads all documents of a file; empty ones are left out.
-pub(crate) fn read(file: &Path) -> Result<Vec<Node>, SiteError> {
+pub(crate) fn read(file: &Path, sources: &mut Sources) -> Result<Vec<Node>, SiteError> {
+    sources.note(file);
     let source = std::fs::read_to_string(file)
         .map_err(|error| SiteError::new(file, None, format!("can not be read: {error}")))?;
     parse(file, &source)

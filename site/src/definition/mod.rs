@@ -16,6 +16,7 @@ use std::sync::Arc;
 use line_protocol::Identifier;
 
 use crate::graph::GraphDefinition;
+use crate::sources::Sources;
 use condition::Condition;
 use drawing::Graph;
 use meta::{Format, Selection};
@@ -24,8 +25,9 @@ use template::{Scope, Template};
 /// What is known of one plugin of a host, without history: names and values.
 pub type Meta = BTreeMap<String, String>;
 
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 3] = [
     ("base", include_str!("../../../plugins/base.toml")),
+    ("kurado", include_str!("../../../plugins/kurado.toml")),
     ("redis", include_str!("../../../plugins/redis.toml")),
 ];
 
@@ -53,12 +55,18 @@ impl Definitions {
     /// # Errors
     /// At the first fault.
     pub fn load(dirs: &[PathBuf]) -> Result<Self, DefinitionError> {
+        Self::read(dirs, &mut Sources::default())
+    }
+
+    pub(crate) fn read(dirs: &[PathBuf], sources: &mut Sources) -> Result<Self, DefinitionError> {
         let mut definitions = BTreeMap::new();
         for dir in dirs {
+            sources.note(dir);
             for (name, path) in files(dir)? {
                 if definitions.contains_key(&name) {
                     continue;
                 }
+                sources.note(&path);
                 let source =
                     std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
                 definitions.insert(name, Arc::new(file::parse(&path, &source)?));
