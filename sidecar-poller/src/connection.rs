@@ -5,6 +5,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
 
+use crate::dns;
+
 /// What a server wants to know before it answers.
 #[derive(Clone)]
 pub struct Credentials {
@@ -38,6 +40,7 @@ pub async fn connect(
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     let client = Client::open(info.set_redis_settings(settings))?;
     let config = AsyncConnectionConfig::new()
+        .set_dns_resolver(dns::Resolver)
         .set_connection_timeout(Some(limits.connect))
         .set_response_timeout(Some(limits.reply));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;

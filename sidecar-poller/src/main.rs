@@ -1,33 +1,37 @@
 //! `kurado-poller` pulls, every minute, what can't push, and hands the lines to Redis.
 //!
 //! - [`targets`]: which plugins of which hosts are fetched.
-//! - [`poll`]: the minute tick.
-//! - [`fetch`]: the fetchers.
+//! - [`schedule`]: when.
+//! - [`poll`]: starts the fetches.
+//! - [`fetch`]: the fetchers; [`dns`]: the addresses of the names that they connect to.
 //! - [`push`]: the way of the lines to Redis.
+//! - [`run`]: all of these together, and the reading of changed files.
+//! - [`metrics`]: what is counted; [`metrics_page`]: the same for Prometheus.
 
 mod check;
 mod connection;
+mod dns;
 mod fetch;
+mod metrics;
+mod metrics_page;
 mod poll;
 mod push;
+mod run;
+mod schedule;
 mod targets;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use line_protocol::Identifier;
-use site::{Definitions, Site};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tracing::{info, warn};
+use site::Configuration;
 
 use connection::Credentials;
 use fetch::{Fetcher, Request};
-use poll::Poller;
-use push::{Buffer, Pusher};
+use schedule::Spread;
 
 /// The environment variable of the password of the Redis that takes the lines: arguments show
 /// in `ps`.
@@ -35,14 +39,23 @@ const PASSWORD_VARIABLE: &str = "KURADO_PASSWORD";
 
 /// Pulls, every minute, what can't push, and hands the lines to Redis.
 ///
-/// Without a command it runs until SIGTERM or SIGINT. KURADO_PASSWORD is the password of the Redis
-/// that kurado.yml names; RUST_LOG says how much is logged (info).
+/// Without a command it runs until SIGTERM or SIGINT, and follows changes of its files; SIGHUP reads
+/// them at once. KURADO_PASSWORD is the password of the Redis that kurado.yml names; RUST_LOG says
+/// how much is logged (info).
 #[derive(Parser)]
 #[command(name = "kurado-poller", version)]
 struct Arguments {
     /// The configuration file
     #[arg(short, long, global = true, value_name = "FILE", default_value = "kurado.yml")]
     config: PathBuf,
+    /// Fetch all targets together, now and each minute after, not spread over the minute: to
+    /// measure how long that takes
+    #[arg(long)]
+    at_once: bool,
+    /// Where to tell of itself: GET /metrics for Prometheus, GET /healthz. Whoever reaches it may
+    /// read
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics_listen: Option<SocketAddr>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -50,7 +63,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Print hosts a service and the plugins found; exit 1 on a fault
-    Check,
+    Check {
+        /// Exit 1 on warnings too
+        #[arg(long)]
+        strict: bool,
+    },
     /// Fetch once and print the lines that would be pushed
     Fetch {
         /// The host's address
@@ -65,8 +82,12 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging();
     let result = match &arguments.command {
-        None => run(&arguments.config).await,
-        Some(Command::Check) => check(&arguments.config),
+        None => {
+            let spread = if arguments.at_once { Spread::AtOnce } else { Spread::OverTheMinute };
+            run::run(&arguments.config, spread, arguments.metrics_listen, credentials()).await
+        }
+        Some(Command::Check { strict: false }) => check(&arguments.config).map(drop),
+        Some(Command::Check { strict: true }) => check_strictly(&arguments.config),
         Some(Command::Fetch { address, identifier }) => {
             fetch_once(&arguments.config, address, identifier).await
         }
@@ -93,44 +114,8 @@ fn start_logging() {
 
 type Failure = Box<dyn std::error::Error>;
 
-fn load(config: &Path) -> Result<(Site, Definitions), Failure> {
-    let site = Site::load(config)?;
-    let definitions = Definitions::load(&site.config().metrics_plugin_dir)?;
-    Ok((site, definitions))
-}
-
-async fn run(config: &Path) -> Result<(), Failure> {
-    let (site, definitions) = load(config)?;
-    for warning in check::warnings(&site, &definitions) {
-        warn!("{warning}");
-    }
-    let targets = targets::targets(&site, &definitions);
-    info!(
-        "fetching {} targets of {} hosts each minute, for Redis at {}",
-        targets.len(),
-        site.hosts().count(),
-        site.config().redis
-    );
-
-    let buffer = Arc::new(Buffer::default());
-    let pusher = Pusher::new(site.config().redis_address(), credentials());
-    let (stop, stopped) = watch::channel(false);
-    let filled = Arc::clone(&buffer);
-    let pushing = tokio::spawn(async move { pusher.run(&filled, stopped).await });
-
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let signalled = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        info!("stopping");
-    };
-    Poller::new(targets, site.config().fetch_worker, buffer).run(signalled).await;
-    stop.send(true)?;
-    pushing.await?;
-    Ok(())
+fn load(config: &Path) -> Result<Configuration, Failure> {
+    Ok(Configuration::load(config)?.with_secrets()?)
 }
 
 fn credentials() -> Option<Credentials> {
@@ -140,17 +125,26 @@ fn credentials() -> Option<Credentials> {
         .map(|password| Credentials { user: None, password })
 }
 
-fn check(config: &Path) -> Result<(), Failure> {
-    let (site, definitions) = load(config)?;
+/// Gives how many warnings there were.
+fn check(config: &Path) -> Result<usize, Failure> {
+    let Configuration { site, definitions } = load(config)?;
     print!("{}", check::tables(&site, &definitions));
-    for warning in check::warnings(&site, &definitions) {
+    let warnings = check::warnings(&site, &definitions);
+    for warning in &warnings {
         eprintln!("warning: {warning}");
     }
-    Ok(())
+    Ok(warnings.len())
+}
+
+fn check_strictly(config: &Path) -> Result<(), Failure> {
+    match check(config)? {
+        0 => Ok(()),
+        count => Err(format!("{count} warnings, and --strict lets none pass").into()),
+    }
 }
 
 async fn fetch_once(config: &Path, address: &str, identifier: &str) -> Result<(), Failure> {
-    let (site, _) = load(config)?;
+    let Configuration { site, .. } = load(config)?;
     let identifier = Identifier::parse(identifier)?;
     let name = identifier.name();
     let fetcher =

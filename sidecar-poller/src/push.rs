@@ -23,16 +23,46 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Lines that wait for Redis. Each report holds the lines of one fetch.
 pub struct Buffer {
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
     added: Notify,
     max_bytes: usize,
 }
 
 #[derive(Default)]
-struct Waiting {
-    reports: VecDeque<String>,
+struct Queue {
+    reports: VecDeque<Report>,
     bytes: usize,
+    /// Of what was taken and is on its way: its bytes, and since when its oldest report waits.
+    taken: Option<(usize, Instant)>,
+    /// Lines that Redis has accepted, and lines that were dropped, since the start.
+    pushed: u64,
     lost: u64,
+}
+
+/// The lines of one fetch.
+#[derive(Debug)]
+pub struct Report {
+    lines: String,
+    since: Instant,
+}
+
+impl Report {
+    fn count(&self) -> u64 {
+        self.lines.lines().count() as u64
+    }
+}
+
+/// How much waits, and what became of the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Bytes that wait.
+    pub bytes: usize,
+    /// For how long the oldest line waits.
+    pub lag: Duration,
+    /// Lines that Redis has accepted since the start.
+    pub pushed: u64,
+    /// Lines that it has refused, or that were dropped while it was away.
+    pub lost: u64,
 }
 
 impl Default for Buffer {
@@ -43,61 +73,95 @@ impl Default for Buffer {
 
 impl Buffer {
     fn with_max_bytes(max_bytes: usize) -> Self {
-        Self { waiting: Mutex::default(), added: Notify::new(), max_bytes }
+        Self { queue: Mutex::default(), added: Notify::new(), max_bytes }
     }
 
-    /// Adds a report. Past the bound the oldest go.
-    pub fn add(&self, report: String) {
-        let mut waiting = self.lock();
-        waiting.bytes += report.len();
-        waiting.reports.push_back(report);
-        waiting.drop_oldest(self.max_bytes);
+    /// Adds the lines of a fetch. Past the bound the oldest go.
+    pub fn add(&self, lines: String) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut queue = self.lock();
+        queue.bytes += lines.len();
+        queue.reports.push_back(Report { lines, since: Instant::now() });
+        queue.drop_oldest(self.max_bytes);
         self.added.notify_one();
     }
 
-    /// Takes the oldest reports, about a push's size of them.
-    pub fn take(&self) -> Vec<String> {
-        let mut waiting = self.lock();
-        let mut taken = Vec::new();
+    /// Takes the oldest reports, about a push's size of them. They count as waiting until
+    /// [`Self::put_back`] or [`Self::done`].
+    pub fn take(&self) -> Vec<Report> {
+        let mut queue = self.lock();
+        let mut taken: Vec<Report> = Vec::new();
         let mut size = 0;
         while size < PUSH_SIZE
-            && let Some(report) = waiting.reports.pop_front()
+            && let Some(report) = queue.reports.pop_front()
         {
-            waiting.bytes -= report.len();
-            size += report.len();
+            queue.bytes -= report.lines.len();
+            size += report.lines.len();
             taken.push(report);
         }
+        queue.taken = taken.first().map(|oldest| (size, oldest.since));
         taken
     }
 
     /// Puts back what could not be pushed; it is the oldest again.
-    fn put_back(&self, reports: Vec<String>) {
-        let mut waiting = self.lock();
+    fn put_back(&self, reports: Vec<Report>) {
+        let mut queue = self.lock();
+        queue.taken = None;
         for report in reports.into_iter().rev() {
-            waiting.bytes += report.len();
-            waiting.reports.push_front(report);
+            queue.bytes += report.lines.len();
+            queue.reports.push_front(report);
         }
-        waiting.drop_oldest(self.max_bytes);
+        queue.drop_oldest(self.max_bytes);
     }
 
-    /// How many reports were dropped since the last time this was asked.
-    fn take_lost(&self) -> u64 {
-        std::mem::take(&mut self.lock().lost)
+    /// What was taken needs no more care.
+    fn done(&self) {
+        self.lock().taken = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn count_pushed(&self, lines: u64) {
+        self.lock().pushed += lines;
+    }
+
+    fn count_lost(&self, lines: u64) {
+        self.lock().lost += lines;
+    }
+
+    /// How much waits, and what became of the rest.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        let queue = self.lock();
+        let first = queue.reports.front().map(|report| report.since);
+        let oldest = queue.taken.map(|(_, since)| since).into_iter().chain(first).min();
+        Waiting {
+            bytes: queue.bytes + queue.taken.map_or(0, |(bytes, _)| bytes),
+            lag: oldest.map_or(Duration::ZERO, |since| since.elapsed()),
+            pushed: queue.pushed,
+            lost: queue.lost,
+        }
+    }
+
+    /// All that waits.
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        self.lock().reports.iter().map(|report| report.lines.as_str()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing in here panics half-way through a change.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl Queue {
     fn drop_oldest(&mut self, max_bytes: usize) {
         while self.bytes > max_bytes
             && let Some(oldest) = self.reports.pop_front()
         {
-            self.bytes -= oldest.len();
-            self.lost += 1;
+            self.bytes -= oldest.lines.len();
+            self.lost += oldest.count();
         }
     }
 }
@@ -114,6 +178,8 @@ pub struct Pusher {
 struct Away {
     since: Instant,
     why: String,
+    /// How many lines were lost before.
+    lost: u64,
 }
 
 /// What became of a push.
@@ -173,9 +239,11 @@ impl Pusher {
     }
 
     /// Pushes reports together; false where Redis is away and they went back to the buffer.
-    async fn push_batch(&mut self, buffer: &Buffer, reports: Vec<String>) -> bool {
-        match self.push(&reports.concat()).await {
+    async fn push_batch(&mut self, buffer: &Buffer, reports: Vec<Report>) -> bool {
+        let payload: String = reports.iter().map(|report| report.lines.as_str()).collect();
+        match self.push(buffer, &payload).await {
             Pushed::Taken => {
+                buffer.done();
                 self.is_back(buffer);
                 true
             }
@@ -188,15 +256,16 @@ impl Pusher {
         }
     }
 
-    async fn push_singly(&mut self, buffer: &Buffer, reports: Vec<String>) -> bool {
+    async fn push_singly(&mut self, buffer: &Buffer, reports: Vec<Report>) -> bool {
         let mut reports = reports.into_iter();
         while let Some(report) = reports.next() {
-            match self.push(&report).await {
+            match self.push(buffer, &report.lines).await {
                 Pushed::Taken => {}
                 Pushed::Refused(why) => {
+                    buffer.count_lost(report.count());
                     error!(
                         "the lines of {} are dropped: {why}",
-                        name(report.lines().next().unwrap_or_default())
+                        name(report.lines.lines().next().unwrap_or_default())
                     );
                 }
                 Pushed::Away => {
@@ -205,21 +274,26 @@ impl Pusher {
                 }
             }
         }
+        buffer.done();
         self.is_back(buffer);
         true
     }
 
-    async fn push(&mut self, payload: &str) -> Pushed {
+    async fn push(&mut self, buffer: &Buffer, payload: &str) -> Pushed {
         let result = self.send(payload).await;
         match result {
-            Ok((_, 0, _)) => Pushed::Taken,
             Ok((accepted, rejected, reasons)) => {
-                warn!(accepted, "{rejected} lines were rejected: {}", explained(payload, &reasons));
+                buffer.count_pushed(accepted);
+                buffer.count_lost(rejected);
+                if rejected > 0 {
+                    let reasons = explained(payload, &reasons);
+                    warn!(accepted, "{rejected} lines were rejected: {reasons}");
+                }
                 Pushed::Taken
             }
             Err(error) if is_refusal(&error) => Pushed::Refused(reason(&error, LIMITS)),
             Err(error) => {
-                self.is_away(&error);
+                self.is_away(buffer, &error);
                 Pushed::Away
             }
         }
@@ -240,13 +314,13 @@ impl Pusher {
         Ok(reply)
     }
 
-    fn is_away(&mut self, error: &RedisError) {
+    fn is_away(&mut self, buffer: &Buffer, error: &RedisError) {
         let why = reason(error, LIMITS);
-        let since = match &self.away {
+        let (since, lost) = match &self.away {
             // Said once, not at each try.
             Some(away) if away.why == why => return,
-            Some(away) => away.since,
-            None => Instant::now(),
+            Some(away) => (away.since, away.lost),
+            None => (Instant::now(), buffer.waiting().lost),
         };
         let hint = match error.code() {
             Some("ERR") if is_unknown_command(error) => {
@@ -261,17 +335,17 @@ impl Pusher {
             self.port,
             MAX_WAITING / 1024 / 1024
         );
-        self.away = Some(Away { since, why });
+        self.away = Some(Away { since, why, lost });
     }
 
     fn is_back(&mut self, buffer: &Buffer) {
         if let Some(away) = self.away.take() {
             info!(
-                "Redis at {}:{} takes lines again after {} s; {} fetches were lost in between",
+                "Redis at {}:{} takes lines again after {} s; {} lines were lost in between",
                 self.host,
                 self.port,
                 away.since.elapsed().as_secs(),
-                buffer.take_lost()
+                buffer.waiting().lost - away.lost
             );
         }
     }
@@ -320,25 +394,46 @@ mod tests {
         buffer
     }
 
+    fn taken(buffer: &Buffer) -> Vec<String> {
+        buffer.take().into_iter().map(|report| report.lines).collect()
+    }
+
     #[test]
-    fn past_its_bound_the_buffer_drops_the_oldest() {
-        let buffer = buffer(10, &["aaaa", "bbbb", "cccc"]);
-        assert_eq!(buffer.take_lost(), 1);
-        assert_eq!(buffer.take(), ["bbbb", "cccc"]);
+    fn past_its_bound_the_buffer_drops_the_oldest_and_counts_their_lines() {
+        let buffer = buffer(10, &["a\nb\n", "bbbb", "cccc"]);
+        assert_eq!(buffer.waiting().lost, 2);
+        assert_eq!(taken(&buffer), ["bbbb", "cccc"]);
         assert!(buffer.take().is_empty());
+    }
+
+    #[test]
+    fn what_is_on_its_way_waits_too() {
+        let buffer = buffer(100, &["aaaa", "bb"]);
+        let all = buffer.waiting();
+        assert_eq!(all.bytes, 6);
+        let reports = buffer.take();
+        assert_eq!(buffer.waiting().bytes, 6);
+        assert!(buffer.waiting().lag >= all.lag);
+        buffer.put_back(reports);
+        assert_eq!(buffer.waiting().bytes, 6);
+        buffer.take();
+        buffer.done();
+        assert_eq!(buffer.waiting(), Waiting::default());
     }
 
     #[test]
     fn what_is_put_back_is_the_oldest_again() {
         let buffer = buffer(10, &["aa", "bb"]);
-        let taken = buffer.take();
+        let reports = buffer.take();
         buffer.add("cccc".to_owned());
-        buffer.put_back(taken);
-        assert_eq!(buffer.take(), ["aa", "bb", "cccc"]);
-        let taken = vec!["dddd".to_owned(), "eeee".to_owned()];
+        buffer.put_back(reports);
+        assert_eq!(taken(&buffer), ["aa", "bb", "cccc"]);
+        buffer.add("dddd".to_owned());
+        buffer.add("eeee".to_owned());
+        let reports = buffer.take();
         buffer.add("ffff".to_owned());
-        buffer.put_back(taken);
-        assert_eq!(buffer.take(), ["eeee", "ffff"]);
+        buffer.put_back(reports);
+        assert_eq!(taken(&buffer), ["eeee", "ffff"]);
     }
 
     #[test]
@@ -346,7 +441,7 @@ mod tests {
         let big = "x".repeat(PUSH_SIZE - 1);
         let buffer = buffer(usize::MAX, &[&big, "y", "z"]);
         assert_eq!(buffer.take().len(), 2);
-        assert_eq!(buffer.take(), ["z"]);
+        assert_eq!(taken(&buffer), ["z"]);
     }
 
     #[test]
@@ -392,7 +487,7 @@ mod tests {
                 || server.cli(&["INFO", "errorstats"]).contains("errorstat_ERR")
         };
         run_until(server.port(), Arc::clone(&buffer), calls).await;
-        assert_eq!(buffer.take(), ["h\tredis.metrics.a\t1\t5\n"]);
+        assert_eq!(taken(&buffer), ["h\tredis.metrics.a\t1\t5\n"]);
     }
 
     #[tokio::test]
@@ -436,5 +531,7 @@ mod tests {
         let hosts = server.cli(&["KURADO.HOSTS"]);
         assert!(hosts.contains("h1") && hosts.contains("h2") && !hosts.contains("h3"), "{hosts}");
         assert!(buffer.take().is_empty());
+        let waiting = buffer.waiting();
+        assert_eq!((waiting.pushed, waiting.lost, waiting.bytes), (2, 1, 0));
     }
 }

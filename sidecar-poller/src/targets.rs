@@ -1,6 +1,6 @@
 //! What is fetched: each host's plugins that a fetcher knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,6 +18,13 @@ pub struct Target {
     pub identifier: Identifier,
     /// How it is fetched.
     pub fetcher: Fetcher,
+    /// How it is doing.
+    pub state: Arc<State>,
+}
+
+/// How a target is doing: stays with it when the configuration is read anew.
+#[derive(Debug, Default)]
+pub struct State {
     /// Whether a fetch is under way or waits for its turn.
     pub busy: AtomicBool,
     /// Whether the last fetch failed.
@@ -90,13 +97,30 @@ pub fn targets(site: &Site, definitions: &Definitions) -> Vec<Arc<Target>> {
                     host: Arc::clone(host),
                     identifier: identifier.clone(),
                     fetcher,
-                    busy: AtomicBool::new(false),
-                    failing: AtomicBool::new(false),
+                    state: Arc::default(),
                 }));
             }
         }
     }
     targets
+}
+
+/// Gives those targets that were there before their states.
+#[must_use]
+pub fn with_states_of(before: &[Arc<Target>], targets: Vec<Arc<Target>>) -> Vec<Arc<Target>> {
+    let name = |target: &Arc<Target>| (target.host.address.clone(), target.identifier.clone());
+    let states: HashMap<_, _> =
+        before.iter().map(|target| (name(target), Arc::clone(&target.state))).collect();
+    let kept = |target: Arc<Target>| match states.get(&name(&target)) {
+        Some(state) => Arc::new(Target {
+            host: Arc::clone(&target.host),
+            identifier: target.identifier.clone(),
+            fetcher: target.fetcher,
+            state: Arc::clone(state),
+        }),
+        None => target,
+    };
+    targets.into_iter().map(kept).collect()
 }
 
 /// The names of all plugins that hosts have.
@@ -128,10 +152,45 @@ fn executable(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use serde_json::Map;
+    use site::Roll;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::Ordering;
+
+    /// A target of a host without settings.
+    pub fn target(address: &str, identifier: &str) -> Arc<Target> {
+        let identifier = Identifier::parse(identifier).unwrap();
+        let roll =
+            Roll { file: "x.yml".to_owned(), metrics_config: Map::new(), plugins: Vec::new() };
+        Arc::new(Target {
+            host: Arc::new(Host {
+                address: address.to_owned(),
+                hostname: "h".to_owned(),
+                comments: String::new(),
+                service: "x".to_owned(),
+                label: None,
+                roll: Arc::new(roll),
+            }),
+            fetcher: Fetcher::named(identifier.name()).unwrap_or(Fetcher::Redis),
+            identifier,
+            state: Arc::default(),
+        })
+    }
+
+    #[test]
+    fn a_target_that_stays_keeps_its_state() {
+        let before = [target("a", "redis"), target("b", "redis")];
+        before[0].state.busy.store(true, Ordering::Relaxed);
+        let after = vec![target("a", "redis"), target("a", "redis:1"), target("c", "redis")];
+        let busy: Vec<bool> = with_states_of(&before, after)
+            .iter()
+            .map(|target| target.state.busy.load(Ordering::Relaxed))
+            .collect();
+        assert_eq!(busy, [true, false, false]);
+    }
 
     #[test]
     fn fetched_are_those_that_a_fetcher_knows() {

@@ -1,7 +1,9 @@
 //! The program as a user runs it: flags, exit codes, signals.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -46,6 +48,56 @@ fn check_prints_tables_and_exits_1_on_a_fault() {
 }
 
 #[test]
+fn strict_lets_no_warning_pass() {
+    let dir = site(6379, "base, nobody");
+    let output = poller(dir.path()).args(["check"]).output().unwrap();
+    assert!(output.status.success());
+    assert!(text(&output).1.starts_with("warning: plugin 'nobody' is neither"));
+    let output = poller(dir.path()).args(["check", "--strict"]).output().unwrap();
+    let (_, stderr) = text(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr.ends_with("kurado-poller: 1 warnings, and --strict lets none pass\n"),
+        "{stderr}"
+    );
+
+    let dir = site(6379, "base");
+    assert!(poller(dir.path()).args(["check", "--strict"]).output().unwrap().status.success());
+}
+
+#[test]
+fn secrets_come_from_the_environment_and_are_never_printed() {
+    let dir = site(6379, "redis");
+    let roll = dir.path().join("rolls/all.yml");
+    std::fs::write(
+        roll,
+        "metrics: [redis]\nmetrics_config:\n  Redis: {password: \"${SHOP_PASSWORD}\"}\n",
+    )
+    .unwrap();
+    let output = poller(dir.path()).args(["check"]).output().unwrap();
+    let (_, stderr) = text(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr,
+        "kurado-poller: rolls/all.yml:3: environment variable SHOP_PASSWORD is not set; ${SHOP_PASSWORD} here needs it\n"
+    );
+
+    let server = RedisServer::start(&["--requirepass", "geheim"]);
+    let identifier = format!("redis:{}", server.port());
+    for arguments in [vec!["check"], vec!["fetch", "127.0.0.1", &identifier]] {
+        let output = poller(dir.path())
+            .env("SHOP_PASSWORD", "geheim")
+            .env("RUST_LOG", "trace")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let (stdout, stderr) = text(&output);
+        assert!(output.status.success(), "{stderr}");
+        assert!(!stdout.contains("geheim") && !stderr.contains("geheim"), "{stdout}{stderr}");
+    }
+}
+
+#[test]
 fn a_fault_in_a_definition_is_found_too() {
     let dir = site(6379, "redis");
     std::fs::create_dir(dir.path().join("metrics_plugins")).unwrap();
@@ -78,10 +130,10 @@ fn fetch_prints_the_lines_or_the_reason() {
 }
 
 #[test]
-fn it_fetches_at_start_and_ends_cleanly_when_told_to() {
+fn it_fetches_all_at_once_where_asked_to_and_ends_cleanly_when_told_to() {
     let server = RedisServer::start_with_module(&[]);
     let dir = site(server.port(), &format!("base, 'redis:{}'", server.port()));
-    let mut child = poller(dir.path()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = poller(dir.path()).arg("--at-once").stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     while !server.cli(&["KURADO.SERIES", "127.0.0.1"]).contains("used_memory.gauge") {
         assert!(Instant::now() < deadline, "nothing arrived");
@@ -94,4 +146,127 @@ fn it_fetches_at_start_and_ends_cleanly_when_told_to() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A poller that runs until this is dropped, and its metrics.
+struct Running {
+    child: Child,
+    metrics: u16,
+    log: std::path::PathBuf,
+}
+
+impl Running {
+    fn start(dir: &Path) -> Self {
+        let metrics = free_port();
+        let log = dir.join("log");
+        let child = poller(dir)
+            .args(["--at-once", "--metrics-listen", &format!("127.0.0.1:{metrics}")])
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let running = Self { child, metrics, log };
+        running.wait_for("kurado_poller_configuration_faulty 0");
+        running
+    }
+
+    fn metrics(&self) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Waits until the metrics have this line.
+    fn wait_for(&self, line: &str) {
+        wait_until(|| self.metrics().is_ok_and(|text| text.lines().any(|found| found == line)));
+    }
+
+    fn signal(&self, name: &str) {
+        let told =
+            Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn wait_until(holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within two minutes");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// As editors do: a new file takes the old one's name.
+fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, file).unwrap();
+}
+
+#[test]
+fn changed_files_are_followed_and_a_faulty_one_leaves_the_old_in_force() {
+    let server = RedisServer::start_with_module(&[]);
+    let redis = format!("'redis:{}'", server.port());
+    let dir = site(server.port(), &format!("base, kurado, {redis}"));
+    let roll = dir.path().join("rolls/all.yml");
+    let running = Running::start(dir.path());
+    running.wait_for("kurado_poller_targets 1");
+    running.wait_for("kurado_poller_fetches_total{result=\"ok\"} 1");
+
+    replace(&roll, &format!("metrics: [base, kurado, {redis}, 'redis:1']"));
+    running.wait_for("kurado_poller_targets 2");
+    running.wait_for("kurado_poller_reloads_total 1");
+
+    // Written in place, and faulty.
+    std::fs::write(&roll, "metrics: [base\n").unwrap();
+    running.wait_for("kurado_poller_configuration_faulty 1");
+    running.wait_for("kurado_poller_targets 2");
+    let host = || server.cli(&["KURADO.HOST", "127.0.0.1"]);
+    wait_until(|| host().contains("the configuration of before holds"));
+    assert!(host().contains("rolls/all.yml:"), "{}", host());
+    assert_eq!(running.log().matches("the configuration of before holds").count(), 1);
+    // The same fault again is no new one.
+    running.signal("-HUP");
+
+    replace(&roll, &format!("metrics: [base, kurado, {redis}]"));
+    running.wait_for("kurado_poller_configuration_faulty 0");
+    running.wait_for("kurado_poller_reload_faults_total 1");
+    running.wait_for("kurado_poller_reloads_total 2");
+    running.wait_for("kurado_poller_targets 1");
+
+    running.signal("-HUP");
+    running.wait_for("kurado_poller_reloads_total 3");
+    assert!(server.cli(&["KURADO.SERIES", "127.0.0.1", "kurado"]).contains("targets.gauge"));
+}
+
+#[test]
+fn lines_go_to_another_redis_when_the_configuration_names_it() {
+    let (first, second) =
+        (RedisServer::start_with_module(&[]), RedisServer::start_with_module(&[]));
+    let dir = site(first.port(), "base, kurado");
+    let running = Running::start(dir.path());
+    let arrived =
+        |server: &RedisServer| server.cli(&["KURADO.HOST", "127.0.0.1"]).contains("kurado");
+    wait_until(|| arrived(&first));
+    let file = dir.path().join("kurado.yml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let [before, after] = [&first, &second].map(|server| format!("127.0.0.1:{}", server.port()));
+    replace(&file, &text.replace(&before, &after));
+    running.wait_for("kurado_poller_reloads_total 1");
+    // A fault is told at once.
+    replace(&dir.path().join("rolls/all.yml"), "metrics: base\n");
+    wait_until(|| arrived(&second));
 }

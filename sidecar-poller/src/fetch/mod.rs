@@ -18,8 +18,8 @@ pub enum Fetcher {
     Redis,
 }
 
-/// What is to be fetched.
-#[derive(Debug, Clone, Copy)]
+/// What is to be fetched. Not to be printed: its settings hold passwords.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The host, which is also where the server is.
     pub address: &'a str,
