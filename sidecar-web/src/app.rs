@@ -11,11 +11,12 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::tz::TimeZone;
-use site::{Definitions, Host, Site};
+use site::{Configuration, Definitions, Host, Site};
 
 use crate::error::PageError;
 use crate::graph::pictures::Pictures;
 use crate::host_state::HostState;
+use crate::live::Live;
 use crate::parameters::quoted;
 use crate::redis_client::{RedisAway, RedisClient};
 use crate::status::{self, Status};
@@ -29,21 +30,25 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style
 /// Redis is asked again where its files are after so long: it may have been started anew elsewhere.
 const DATA_DIR_HOLDS: Duration = Duration::from_secs(60);
 
-/// What all pages share.
+/// What all pages share, for one configuration.
+#[derive(Clone)]
 pub struct App {
     /// The configuration.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// What each plugin shows.
-    pub definitions: Definitions,
+    pub definitions: Arc<Definitions>,
+    /// What is wrong with its files, where they have changed since.
+    pub fault: Option<String>,
     /// The way to Redis.
-    pub redis: RedisClient,
+    pub redis: Arc<RedisClient>,
     /// The pictures of graphs.
-    pub pictures: Pictures,
+    pub pictures: Arc<Pictures>,
     /// The zone in which times are shown and read.
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
-    last_known: Mutex<HashMap<String, Arc<HostState>>>,
-    data_dir: Mutex<Option<(Instant, PathBuf)>>,
+    last_known: Arc<Mutex<HashMap<String, Arc<HostState>>>>,
+    data_dir: Arc<Mutex<Option<(Instant, PathBuf)>>>,
+    password: Option<String>,
 }
 
 /// What is known of a host at the moment.
@@ -55,24 +60,60 @@ pub struct Known {
 }
 
 impl App {
-    /// Puts the parts together.
-    #[must_use]
+    /// Puts the parts together; the password is that of Redis.
+    ///
+    /// # Errors
+    /// Where the configuration names no Redis that can be asked.
     pub fn new(
-        site: Site,
-        definitions: Definitions,
-        redis: RedisClient,
+        configuration: Configuration,
+        password: Option<String>,
         pictures: Pictures,
         zone: TimeZone,
-    ) -> Self {
-        Self {
-            site,
-            definitions,
-            redis,
-            pictures,
+    ) -> Result<Self, RedisAway> {
+        let Configuration { site, definitions } = configuration;
+        let redis = RedisClient::new(&site.config().redis, password.as_deref())?;
+        Ok(Self {
+            site: Arc::new(site),
+            definitions: Arc::new(definitions),
+            fault: None,
+            redis: Arc::new(redis),
+            pictures: Arc::new(pictures),
             zone,
-            last_known: Mutex::default(),
-            data_dir: Mutex::default(),
+            last_known: Arc::default(),
+            data_dir: Arc::default(),
+            password,
+        })
+    }
+
+    /// The same for another configuration.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(&self, configuration: Configuration) -> Result<Self, RedisAway> {
+        let Configuration { site, definitions } = configuration;
+        let mut app = Self { fault: None, ..self.clone() };
+        if site.config().redis != self.site.config().redis {
+            let redis = RedisClient::new(&site.config().redis, self.password.as_deref())?;
+            app.redis = Arc::new(redis);
+            app.last_known = Arc::default();
+            app.data_dir = Arc::default();
         }
+        let mut last_known = app.last_known.lock().unwrap_or_else(PoisonError::into_inner);
+        last_known.retain(|address, _| site.host(address).is_some());
+        drop(last_known);
+        app.site = Arc::new(site);
+        app.definitions = Arc::new(definitions);
+        Ok(app)
+    }
+
+    /// What a page tells at its top: what is wrong with the configuration, and what the page itself
+    /// has to say.
+    #[must_use]
+    pub fn notice(&self, of_page: Option<String>) -> Option<String> {
+        let fault = self.fault.as_ref();
+        let fault = fault.map(|fault| format!("The configuration of before holds: {fault}."));
+        let both: Vec<String> = fault.into_iter().chain(of_page).collect();
+        (!both.is_empty()).then(|| both.join(" "))
     }
 
     /// The host of that address.
@@ -156,7 +197,7 @@ impl App {
 
 /// The table of routes. All pages stand side by side at the root, so that relative links reach them
 /// below any path of a reverse proxy.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(live: Live) -> Router {
     Router::new()
         .route("/", get(pages::list::page))
         .route("/server", get(pages::server::page))
@@ -173,7 +214,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/icon.svg", get(assets::icon))
         .fallback(async || PageError::not_found("there is no such page"))
         .layer(map_response(with_security_headers))
-        .with_state(app)
+        .with_state(live)
 }
 
 async fn with_security_headers(mut response: Response) -> Response {

@@ -7,6 +7,7 @@ mod files;
 mod graph;
 mod host_state;
 mod links;
+mod live;
 mod pages;
 mod parameters;
 mod redis_client;
@@ -19,12 +20,13 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+
+use live::Live;
 
 /// A picture that takes longer is given up.
 const PICTURE_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +39,8 @@ const PASSWORD_VARIABLE: &str = "KURADO_PASSWORD";
 
 /// Shows the graphs and the status of the hosts in kurado.yml.
 ///
-/// KURADO_PASSWORD is the password of Redis, where it has one.
+/// It follows changes of its files; SIGHUP reads them at once. KURADO_PASSWORD is the password of
+/// Redis, where it has one.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Flags {
@@ -83,11 +86,13 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let site = site::Site::load(config)?;
+    let hangup = signal(SignalKind::hangup())?;
+    let mut watcher = site::Watcher::new(config);
+    let configuration = watcher.read()?;
+    let site = &configuration.site;
     for warning in site.warnings() {
         tracing::warn!("{warning}");
     }
-    let definitions = site::Definitions::load(&site.config().metrics_plugin_dir)?;
     // One a core; the setting may ask for fewer, while more would only contend.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = site.config().web_worker.clamp(1, cores);
@@ -97,10 +102,9 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     let pictures = graph::pictures::Pictures::new(pool, KEPT_PICTURES);
     let zone = jiff::tz::TimeZone::system();
     let password = std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty());
-    let redis = redis_client::RedisClient::new(&site.config().redis, password.as_deref())?;
-    let app = Arc::new(app::App::new(site, definitions, redis, pictures, zone));
+    let live = Live::new(app::App::new(configuration, password, pictures, zone)?);
     // Learned now, so that graphs are drawn even if Redis goes away before the first one.
-    let first = Arc::clone(&app);
+    let first = live.app();
     tokio::spawn(async move { first.data_dir().await });
 
     let listener = TcpListener::bind(listen)
@@ -109,7 +113,8 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!("listening on http://{}/", listener.local_addr()?);
-    server::serve(listener, app::router(app), async {
+    tokio::spawn(live.clone().follow(watcher, hangup));
+    server::serve(listener, app::router(live), async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

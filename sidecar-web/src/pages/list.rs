@@ -85,7 +85,7 @@ pub async fn page(
         .collect();
     html(&ListPage {
         version: &assets::VERSION,
-        notice,
+        notice: app.notice(notice),
         selected,
         total: app.site.services().iter().map(count).sum(),
         entries: app

@@ -45,10 +45,12 @@ pub async fn page(
     let plugins: Vec<&Identifier> = host.roll.plugins.iter().collect();
     html(&ServerPage {
         version: &assets::VERSION,
-        notice: known
-            .away
-            .as_ref()
-            .map(|away| format!("What is shown may be old or incomplete. {away}")),
+        notice: app.notice(
+            known
+                .away
+                .as_ref()
+                .map(|away| format!("What is shown may be old or incomplete. {away}")),
+        ),
         host,
         service_link: service_link(&host.service),
         status: app.status(host, &known, now).name(),

@@ -84,7 +84,7 @@ pub async fn page(
             plugins: host_graphs::plugins(&app, host, known, only, &shape).await,
         });
     }
-    html(&ServersPage { version: &assets::VERSION, notice, controls, columns })
+    html(&ServersPage { version: &assets::VERSION, notice: app.notice(notice), controls, columns })
 }
 
 /// The distinct hosts that the request names.

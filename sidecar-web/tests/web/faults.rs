@@ -1,6 +1,7 @@
 //! What fails costs itself, and no more.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::process::{HOST, SILENT_HOST, Web};
 
@@ -93,4 +94,41 @@ fn a_stop_ends_it_and_its_workers() {
             std::thread::yield_now();
         }
     }
+}
+
+#[test]
+fn changed_files_are_followed_and_a_faulty_one_leaves_the_old_in_force_with_a_notice() {
+    let web = Web::start();
+    let roll = web.folder.path().join("all.yml");
+    let page_with = |part: &str| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let text = web.get("/").text();
+            if text.contains(part) {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "not within two minutes: {part}\n{text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let notice = "The configuration of before holds: ";
+    std::fs::write(&roll, "metrics: base\n").unwrap();
+    let page = page_with(notice);
+    assert!(page.contains("all.yml:1: metrics is &#39;base&#39;; it must be a list."), "{page}");
+    assert!(page.contains("web-1") && page.contains("Statuses are unknown."), "{page}");
+    for path in [format!("/server?address={HOST}"), format!("/servers?address={HOST}")] {
+        assert!(web.get(&path).text().contains(notice), "{path}");
+    }
+
+    let config = web.folder.path().join("kurado.yml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&roll, "metrics: [base]\n").unwrap();
+    std::fs::write(&config, format!("{text}      - 10.0.0.77 web-77\n")).unwrap();
+    let page = page_with("web-77");
+    assert!(!page.contains(notice), "{page}");
+    assert_eq!(web.get("/server?address=10.0.0.77").status, 200);
+    assert_eq!(
+        web.get(&format!("/graph?address={HOST}&plugin_identifier=redis&graph=mem")).status,
+        404
+    );
 }
