@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use site::{Definitions, Site};
+use site::{Definitions, Site, View};
 
 use crate::targets::{Way, plugins};
 
@@ -18,14 +18,15 @@ pub fn tables(site: &Site, definitions: &Definitions) -> String {
     let plugins: Vec<[String; 3]> = plugins(site)
         .into_iter()
         .map(|name| {
-            let shown = match definitions.get(name) {
-                Some(_) => "yes",
+            let shown = match definitions.view(name) {
+                Some(View::Definition(_)) => "yes",
+                Some(View::Program(_)) => "by a program",
                 None => "no definition",
             };
-            let numbers = match Way::of(name, site, definitions) {
+            let numbers = match Way::of(name, definitions) {
                 Way::Fetched(_) => "fetched",
                 Way::Pushed => "pushed by agents",
-                Way::External(_) => "not fetched: a program",
+                Way::Program(_) => "fetched by a program",
                 Way::Unknown => "not known",
             };
             [name, shown, numbers].map(str::to_owned)
@@ -42,7 +43,7 @@ pub fn tables(site: &Site, definitions: &Definitions) -> String {
 pub fn warnings(site: &Site, definitions: &Definitions) -> Vec<String> {
     let of_files = site.warnings().iter().map(ToString::to_string);
     let of_plugins =
-        plugins(site).into_iter().filter_map(|name| Way::of(name, site, definitions).warning(name));
+        plugins(site).into_iter().filter_map(|name| Way::of(name, definitions).warning(name));
     of_files.chain(of_plugins).collect()
 }
 

@@ -24,14 +24,17 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use line_protocol::Identifier;
-use site::Configuration;
+use site::{Configuration, Host, Roll, Site};
 
 use connection::Credentials;
-use fetch::{Fetcher, Request};
+use fetch::Request;
+use fetch::external::Shared;
 use schedule::Spread;
+use targets::Way;
 
 /// The environment variable of the password of the Redis that takes the lines: arguments show
 /// in `ps`.
@@ -144,18 +147,37 @@ fn check_strictly(config: &Path) -> Result<(), Failure> {
 }
 
 async fn fetch_once(config: &Path, address: &str, identifier: &str) -> Result<(), Failure> {
-    let Configuration { site, .. } = load(config)?;
+    let Configuration { site, definitions } = load(config)?;
     let identifier = Identifier::parse(identifier)?;
     let name = identifier.name();
-    let fetcher =
-        Fetcher::named(name).ok_or_else(|| format!("there is no fetcher for plugin '{name}'"))?;
-    // A host that is not configured yet may be tried too.
-    let metrics_config = match site.host(address) {
-        Some(host) => &host.roll.metrics_config,
-        None => site.metrics_config(),
-    };
+    let host = host(&site, address);
+    let shared = Arc::new(Shared::new(site.config()));
+    let fetcher = Way::of(name, &definitions).fetcher(&host, &shared).ok_or_else(|| {
+        format!(
+            "there is no fetcher for plugin '{name}': none is built in, and metrics_plugin_dir has no executable fetch/{name}"
+        )
+    })?;
+    let metrics_config = &host.roll.metrics_config;
     let request = Request { address, identifier: &identifier, metrics_config };
     let report = fetcher.fetch(request).await?;
     print!("{}", report.lines(address, &identifier, poll::since_1970().as_secs()));
     Ok(())
+}
+
+/// The host of that address; one that is not configured yet may be tried too.
+fn host(site: &Site, address: &str) -> Arc<Host> {
+    site.host(address).cloned().unwrap_or_else(|| {
+        Arc::new(Host {
+            address: address.to_owned(),
+            hostname: address.to_owned(),
+            comments: String::new(),
+            service: String::new(),
+            label: None,
+            roll: Arc::new(Roll {
+                file: String::new(),
+                metrics_config: site.metrics_config().clone(),
+                plugins: Vec::new(),
+            }),
+        })
+    })
 }

@@ -1,13 +1,13 @@
 //! What is fetched: each host's plugins that a fetcher knows.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use line_protocol::Identifier;
-use site::{Definitions, Host, Site};
+use site::{Definitions, Host, Program, Site};
 
+use crate::fetch::external::{External, Shared};
 use crate::fetch::{Fetcher, Request};
 
 /// One plugin of one host.
@@ -44,28 +44,28 @@ impl Target {
 }
 
 /// How a plugin's numbers come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Way {
     /// This program asks for them.
     Fetched(Fetcher),
+    /// A user's program asks for them.
+    Program(Program),
     /// An agent sends them.
     Pushed,
-    /// A user's program would fetch them, but such are not run yet.
-    External(PathBuf),
     /// Neither a fetcher nor a definition knows it.
     Unknown,
 }
 
 impl Way {
-    /// The way of a plugin, by its name.
+    /// The way of a plugin, by its name. A user's program comes before the fetcher that is built in.
     #[must_use]
-    pub fn of(name: &str, site: &Site, definitions: &Definitions) -> Self {
-        if let Some(path) = executable(&site.config().metrics_plugin_dir, name) {
-            return Self::External(path);
+    pub fn of(name: &str, definitions: &Definitions) -> Self {
+        if let Some(program) = definitions.fetch_program(name) {
+            return Self::Program(program.clone());
         }
         match Fetcher::named(name) {
             Some(fetcher) => Self::Fetched(fetcher),
-            None if definitions.get(name).is_some() => Self::Pushed,
+            None if definitions.view(name).is_some() => Self::Pushed,
             None => Self::Unknown,
         }
     }
@@ -74,14 +74,23 @@ impl Way {
     #[must_use]
     pub fn warning(&self, name: &str) -> Option<String> {
         match self {
-            Self::Fetched(_) | Self::Pushed => None,
-            Self::External(path) => Some(format!(
-                "plugin '{name}' is not fetched: {} is a program, and this version runs none",
-                path.display()
-            )),
+            Self::Fetched(_) | Self::Program(_) | Self::Pushed => None,
             Self::Unknown => Some(format!(
-                "plugin '{name}' is neither fetched nor shown: there is no built-in one of that name and no {name}.toml in metrics_plugin_dir"
+                "plugin '{name}' is neither fetched nor shown: there is no built-in one of that name, and in metrics_plugin_dir no {name}.toml and no executable fetch/{name} or view/{name}"
             )),
+        }
+    }
+
+    /// What fetches the plugin of a host; `None` where nothing does.
+    #[must_use]
+    pub fn fetcher(self, host: &Host, shared: &Arc<Shared>) -> Option<Fetcher> {
+        match self {
+            Self::Fetched(fetcher) => Some(fetcher),
+            Self::Program(program) => {
+                let external = External::new(program, host, Arc::clone(shared));
+                Some(Fetcher::External(Arc::new(external)))
+            }
+            Self::Pushed | Self::Unknown => None,
         }
     }
 }
@@ -89,10 +98,12 @@ impl Way {
 /// All that is to be fetched, by address and in the order of the rolls.
 #[must_use]
 pub fn targets(site: &Site, definitions: &Definitions) -> Vec<Arc<Target>> {
+    let shared = Arc::new(Shared::new(site.config()));
     let mut targets = Vec::new();
     for host in site.hosts() {
         for identifier in &host.roll.plugins {
-            if let Way::Fetched(fetcher) = Way::of(identifier.name(), site, definitions) {
+            let way = Way::of(identifier.name(), definitions);
+            if let Some(fetcher) = way.fetcher(host, &shared) {
                 targets.push(Arc::new(Target {
                     host: Arc::clone(host),
                     identifier: identifier.clone(),
@@ -115,7 +126,7 @@ pub fn with_states_of(before: &[Arc<Target>], targets: Vec<Arc<Target>>) -> Vec<
         Some(state) => Arc::new(Target {
             host: Arc::clone(&target.host),
             identifier: target.identifier.clone(),
-            fetcher: target.fetcher,
+            fetcher: target.fetcher.clone(),
             state: Arc::clone(state),
         }),
         None => target,
@@ -127,28 +138,6 @@ pub fn with_states_of(before: &[Arc<Target>], targets: Vec<Arc<Target>>) -> Vec<
 #[must_use]
 pub fn plugins(site: &Site) -> BTreeSet<&str> {
     site.hosts().flat_map(|host| &host.roll.plugins).map(Identifier::name).collect()
-}
-
-/// A user's program `fetch/<name>` or `fetch/<name>.<anything>`; the first folder wins.
-fn executable(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let runs = |path: &Path| {
-        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
-    dirs.iter().find_map(|dir| {
-        let mut found: Vec<PathBuf> = std::fs::read_dir(dir.join("fetch"))
-            .ok()?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                let file = path.file_name().and_then(|file| file.to_str());
-                file.and_then(|file| file.strip_prefix(name))
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-            .filter(|path| runs(path))
-            .collect();
-        found.sort();
-        found.into_iter().next()
-    })
 }
 
 #[cfg(test)]
@@ -217,12 +206,17 @@ pub(crate) mod tests {
             .iter()
             .map(|target| format!("{} {}", target.host.address, target.identifier))
             .collect();
-        assert_eq!(found, ["h1 redis", "h1 redis:6380", "h2 redis", "h2 redis:6380"]);
+        assert_eq!(
+            found,
+            ["h1 redis", "h1 redis:6380", "h1 shop", "h2 redis", "h2 redis:6380", "h2 shop"]
+        );
 
-        let way = |name| Way::of(name, &site, &definitions);
-        assert_eq!(way("base"), Way::Pushed);
-        assert_eq!(way("shop"), Way::External(path("own/fetch/shop.pl")));
-        assert_eq!(way("nobody"), Way::Unknown);
+        let way = |name| Way::of(name, &definitions);
+        assert!(matches!(way("base"), Way::Pushed));
+        assert!(
+            matches!(way("shop"), Way::Program(program) if program.path() == path("own/fetch/shop.pl"))
+        );
+        assert!(matches!(way("nobody"), Way::Unknown));
         assert!(way("nobody").warning("nobody").unwrap().starts_with("plugin 'nobody' is neither"));
         assert_eq!(
             plugins(&site).into_iter().collect::<Vec<_>>(),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 use test_redis::{RedisServer, free_port};
@@ -127,6 +127,69 @@ fn fetch_prints_the_lines_or_the_reason() {
     let output = fetch(&format!("redis:{closed}"));
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output).1, format!("kurado-poller: port {closed}: connection refused\n"));
+}
+
+/// Writes a program into the site's plugins. By another process: a file that this one has open for
+/// writing can't be run.
+fn write_program(dir: &Path, name: &str, text: &str) {
+    let path = dir.join("metrics_plugins").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut install = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Write::write_all(&mut install.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    assert!(install.wait().unwrap().success());
+}
+
+#[test]
+fn a_program_is_fetched_with_the_meta_that_redis_has() {
+    let server = RedisServer::start_with_module(&[]);
+    let dir = site(server.port(), "shop");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let meta = format!("127.0.0.1\tshop%3A80.meta.version\t1.2\t{now}");
+    server.cli(&["KURADO.META", "SET", &meta]);
+    let perl = r#"#!/usr/bin/perl
+use strict; use warnings; use JSON::PP;
+my $meta = decode_json($ENV{"kurado.metrics_meta_json"});
+print "reqs.derive\t12\n", "meta.seen\t$meta->{version} $ARGV[3]\n", "rubbish\n";
+"#;
+    write_program(dir.path(), "fetch/shop.pl", perl);
+    let output = poller(dir.path()).args(["fetch", "127.0.0.1", "shop:80"]).output().unwrap();
+    let (stdout, stderr) = text(&output);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stdout.contains("\tshop%3A80.metrics.reqs.derive\t12\t"), "{stdout}");
+    assert!(stdout.contains("\tshop%3A80.meta.seen\t1.2 me\t"), "{stdout}");
+    assert!(
+        stdout.contains("\tshop%3A80.warn.output\t1 of 3 lines not understood; line 3: 'rubbish' must be key TAB value [TAB unixtime]\t"),
+        "{stdout}"
+    );
+    let output = poller(dir.path()).arg("check").output().unwrap();
+    assert!(text(&output).0.contains(" shop   | no definition | fetched by a program\n"));
+
+    write_program(dir.path(), "fetch/shop.pl", "#!/bin/sh\necho 'no\nlogin' >&2\nexit 1\n");
+    let output = poller(dir.path()).args(["fetch", "127.0.0.1", "shop:80"]).output().unwrap();
+    assert_eq!(text(&output).1, "kurado-poller: no\nlogin\n");
+}
+
+#[test]
+fn a_program_s_lines_and_its_failure_reach_redis() {
+    let server = RedisServer::start_with_module(&[]);
+    let dir = site(server.port(), "shop, broken");
+    write_program(dir.path(), "fetch/shop", "#!/bin/sh\nprintf 'busy\\t3\\n'\n");
+    write_program(dir.path(), "fetch/broken", "#!/bin/sh\necho 'no\nlogin' >&2\nexit 1\n");
+    let mut child = poller(dir.path()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !(server.cli(&["KURADO.SERIES", "127.0.0.1"]).contains("busy.gauge")
+        && server.cli(&["KURADO.HOST", "127.0.0.1"]).contains("no login"))
+    {
+        assert!(Instant::now() < deadline, "nothing arrived");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub fn is_stale(
     state: Option<&PluginState>,
     now: i64,
 ) -> bool {
-    definitions.get(identifier.name()).is_some_and(|definition| definition.is_pushed())
+    definitions.is_pushed(identifier.name())
         && state.and_then(|state| state.last_received).is_none_or(|last| now - last >= STALE_AFTER)
 }
 

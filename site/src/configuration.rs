@@ -186,11 +186,11 @@ mod tests {
 
         files.write("own/shop.toml", "push = true\n");
         let read = look_twice(&mut watcher).unwrap().unwrap();
-        assert!(read.definitions.get("shop").unwrap().is_pushed());
+        assert!(read.definitions.is_pushed("shop"));
 
         files.write("own/shop.toml", "push = false\n");
         let read = look_twice(&mut watcher).unwrap().unwrap();
-        assert!(!read.definitions.get("shop").unwrap().is_pushed());
+        assert!(!read.definitions.is_pushed("shop"));
 
         fs::create_dir(files.path("own/fetch")).unwrap();
         assert!(look_twice(&mut watcher).is_some());

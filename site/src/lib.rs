@@ -3,10 +3,12 @@
 //! - [`Site`]: the configuration file with its services, hosts and rolls.
 //! - [`Configuration`]: both together; [`Watcher`]: how programs follow its files.
 //! - [`Definitions`]: what each plugin shows: groups, meta, graphs.
+//! - [`program`]: plugins that are users' programs.
 //! - [`graph`]: from a graph's definition to rrdgraph arguments with the paths of RRD files.
 
 pub mod definition;
 pub mod graph;
+pub mod program;
 
 mod config;
 mod configuration;
@@ -19,8 +21,9 @@ mod yaml;
 
 pub use config::Config;
 pub use configuration::{Configuration, Fault, Watcher};
-pub use definition::{Definition, DefinitionError, Definitions, Group, Meta};
+pub use definition::{Definition, DefinitionError, Definitions, Group, Meta, View};
 pub use error::SiteError;
 pub use graph::GraphDefinition;
+pub use program::Program;
 pub use roll::Roll;
 pub use site::{Host, Section, Service, Site};

@@ -1,19 +1,25 @@
 //! Fetchers: each asks one kind of server for its numbers. One file a built-in fetcher.
 
+pub mod external;
 mod redis;
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use line_protocol::{DataSourceType, Identifier, Value};
 use serde_json::{Map, Value as Json};
 
+use external::External;
+
 /// How long one fetch may take, all in all.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
-/// A built-in fetcher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What fetches: built in, or a user's program.
+#[derive(Debug, Clone)]
 pub enum Fetcher {
+    /// A user's program, for one host.
+    External(Arc<External>),
     /// A Redis server.
     Redis,
 }
@@ -35,6 +41,8 @@ pub struct Report {
     metrics: Vec<(String, String)>,
     meta: Vec<(String, String)>,
     warnings: Vec<(String, String)>,
+    /// Wire lines of which key, value and time are known already.
+    lines: String,
 }
 
 /// Why a fetch failed, in words that a person can act on.
@@ -71,7 +79,7 @@ impl<'a> Request<'a> {
 }
 
 impl Fetcher {
-    /// The fetcher of a plugin, by its name.
+    /// The built-in fetcher of a plugin, by its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -84,8 +92,10 @@ impl Fetcher {
     ///
     /// # Errors
     /// Where nothing could be fetched.
-    pub async fn fetch(self, request: Request<'_>) -> Result<Report, FetchError> {
+    pub async fn fetch(&self, request: Request<'_>) -> Result<Report, FetchError> {
         let fetch = match self {
+            // Waits for its turn first, and then has its own limit.
+            Self::External(external) => return external.fetch(request).await,
             Self::Redis => redis::fetch(request),
         };
         tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut))
@@ -117,7 +127,7 @@ impl Report {
     #[must_use]
     pub fn lines(&self, address: &str, identifier: &Identifier, time: u64) -> String {
         let plugin = identifier.escaped();
-        let mut lines = String::new();
+        let mut lines = self.lines.clone();
         let kinds = [("metrics", &self.metrics), ("meta", &self.meta), ("warn", &self.warnings)];
         for (kind, entries) in kinds {
             for (key, value) in entries {

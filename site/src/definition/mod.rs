@@ -16,6 +16,7 @@ use std::sync::Arc;
 use line_protocol::Identifier;
 
 use crate::graph::GraphDefinition;
+use crate::program::{self, Program, Purpose};
 use crate::sources::Sources;
 use condition::Condition;
 use drawing::Graph;
@@ -31,9 +32,22 @@ const BUILTIN: [(&str, &str); 3] = [
     ("redis", include_str!("../../../plugins/redis.toml")),
 ];
 
-/// The definitions of all plugins, by name.
+/// What is known of all plugins, by name: their definitions, and users' programs.
 #[derive(Debug, Clone, Default)]
-pub struct Definitions(BTreeMap<String, Arc<Definition>>);
+pub struct Definitions {
+    definitions: BTreeMap<String, Arc<Definition>>,
+    fetch: BTreeMap<String, Program>,
+    view: BTreeMap<String, Program>,
+}
+
+/// What says what a plugin shows.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// A definition.
+    Definition(&'a Definition),
+    /// A user's program.
+    Program(&'a Program),
+}
 
 /// A fault in a definition: `file:line: what was found; what is allowed`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +64,7 @@ pub struct DefinitionError {
 impl Definitions {
     /// Those in the folders given (`<dir>/<plugin>.toml`; the first one found wins), and the
     /// built-in ones for the rest: `load(&[])` gives just these. A folder that is not there is as
-    /// an empty one.
+    /// an empty one. Programs in `<dir>/fetch` and `<dir>/view` are found as well.
     ///
     /// # Errors
     /// At the first fault.
@@ -78,18 +92,47 @@ impl Definitions {
                 definitions.insert(name.to_owned(), Arc::new(file::parse(&path, source)?));
             }
         }
-        Ok(Self(definitions))
+        let fetch = program::find(dirs, Purpose::Fetch);
+        Ok(Self { definitions, fetch, view: program::find(dirs, Purpose::View) })
     }
 
     /// The definition of a plugin, by its name (`redis`, not `redis:6379`).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Definition>> {
-        self.0.get(name)
+        self.definitions.get(name)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<Definition>)> {
-        self.0.iter().map(|(name, definition)| (name.as_str(), definition))
+        self.definitions.iter().map(|(name, definition)| (name.as_str(), definition))
+    }
+
+    /// The user's program that fetches a plugin, by its name.
+    #[must_use]
+    pub fn fetch_program(&self, name: &str) -> Option<&Program> {
+        self.fetch.get(name)
+    }
+
+    /// What says what a plugin shows, by its name: a user's program, else a definition.
+    #[must_use]
+    pub fn view(&self, name: &str) -> Option<View<'_>> {
+        match (self.view.get(name), self.definitions.get(name)) {
+            (Some(program), _) => Some(View::Program(program)),
+            (None, Some(definition)) => Some(View::Definition(definition)),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether agents push a plugin, so that silence is a fault of its own: its definition says so,
+    /// or it has only a program that shows it. What a poller fetches has a warning when fetching
+    /// fails.
+    #[must_use]
+    pub fn is_pushed(&self, name: &str) -> bool {
+        !self.fetch.contains_key(name)
+            && match self.definitions.get(name) {
+                Some(definition) => definition.is_pushed,
+                None => self.view.contains_key(name),
+            }
     }
 }
 
@@ -178,13 +221,6 @@ struct Alternative {
 }
 
 impl Definition {
-    /// Whether agents push it, so that silence is a fault of its own. What a poller fetches has a
-    /// warning when fetching fails.
-    #[must_use]
-    pub fn is_pushed(&self) -> bool {
-        self.is_pushed
-    }
-
     /// The groups for an identifier and its meta, in order.
     #[must_use]
     pub fn groups(&self, identifier: &Identifier, meta: &Meta) -> Vec<Group> {

@@ -465,3 +465,37 @@ rrdgraph = ["HRULE:50#D95B5B", 'COMMENT:a\: b\l']
     .unwrap();
     draw_all(&definition, "x", &Meta::new());
 }
+
+#[test]
+fn a_program_shows_its_plugin_in_place_of_any_definition_and_one_that_fetches_makes_it_a_pull() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    for program in ["view/redis.pl", "view/shop", "fetch/queue.py", "view/pulled", "fetch/pulled"] {
+        let path = dir.path().join(program);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(dir.path().join("queue.toml"), "push = true\n").unwrap();
+    let definitions = Definitions::load(&[dir.path().to_owned()]).unwrap();
+    let shown_by = |name: &str| match definitions.view(name) {
+        Some(View::Program(program)) => program.path().strip_prefix(dir.path()).unwrap().to_str(),
+        Some(View::Definition(_)) => Some("definition"),
+        None => None,
+    };
+    assert_eq!(shown_by("redis"), Some("view/redis.pl"));
+    assert_eq!(shown_by("shop"), Some("view/shop"));
+    assert_eq!(shown_by("queue"), Some("definition"));
+    assert_eq!(shown_by("base"), Some("definition"));
+    assert_eq!(shown_by("nobody"), None);
+    for (name, is_pushed) in [
+        ("base", true),
+        ("redis", false),
+        ("shop", true),
+        ("queue", false),
+        ("pulled", false),
+        ("nobody", false),
+    ] {
+        assert_eq!(definitions.is_pushed(name), is_pushed, "{name}");
+    }
+}

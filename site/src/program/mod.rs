@@ -1,0 +1,238 @@
+//! Plugins that are users' programs, in any language: `<metrics_plugin_dir>/fetch/<name>[.*]` prints
+//! a plugin's numbers, and `<metrics_plugin_dir>/view/<name>[.*]` what is shown of them.
+
+mod run;
+mod view;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use line_protocol::Identifier;
+use serde_json::{Map, Value as Json};
+use tempfile::NamedTempFile;
+use tokio::process::Command;
+
+use crate::definition::Meta;
+pub use view::{groups, list};
+
+/// What is taken over from the environment of whoever calls, beside `LC_*`: no password of ours.
+const ENVIRONMENT: [&str; 4] = ["PATH", "LANG", "HOME", "TZ"];
+/// Where programs are looked for when nobody said it.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// The kernel takes 128 KiB for one variable.
+const LONGEST_VARIABLE: usize = 120 * 1024;
+
+/// A user's program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    path: PathBuf,
+}
+
+/// What programs are for, and so the folder that they are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `fetch/`: prints numbers.
+    Fetch,
+    /// `view/`: prints groups and graphs.
+    View,
+}
+
+/// What a program is called with.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The host's address.
+    pub address: &'a str,
+    /// The host's name.
+    pub hostname: &'a str,
+    /// The rest of the host's line; may be empty.
+    pub comments: &'a str,
+    /// The plugin with its arguments.
+    pub identifier: &'a Identifier,
+    /// Settings of the host's roll, by plugin.
+    pub metrics_config: &'a Map<String, Json>,
+    /// What is known of the plugin, without history.
+    pub meta: &'a Meta,
+}
+
+/// How much a program may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From its start to the end of its output and of itself.
+    pub time: Duration,
+    /// Bytes on its standard output.
+    pub output: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(10), output: 1 << 20 }
+    }
+}
+
+/// What a program printed, where it ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    /// On its standard output.
+    pub output: String,
+    /// On its standard error: the beginning.
+    pub errors: String,
+}
+
+/// Why a program gave nothing, in words that a person can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// It could not be started.
+    #[error("{} can not be started: {error}{}", path.display(), hint(error))]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// As the system says it.
+        error: std::io::Error,
+    },
+    /// What it is called with could not be written to a temporary file, or its output not be read.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It ended with another status than 0: what it printed on its standard error, or how it ended.
+    #[error("{0}")]
+    Ended(String),
+    /// It ran too long, and was killed with all that it had started.
+    #[error("timed out after {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// It printed too much, and was killed with all that it had started.
+    #[error("printed more than {0} bytes, and was ended")]
+    TooMuch(usize),
+    /// What it printed is not what it should have printed.
+    #[error("{0}")]
+    Misprinted(String),
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "; is the interpreter there that its first line, #!…, names?"
+        }
+        _ => "",
+    }
+}
+
+impl Purpose {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::View => "view",
+        }
+    }
+}
+
+/// The programs of one purpose, by the plugin's name. The first folder wins, and in a folder the
+/// file name that sorts first. A file that is not executable is none.
+#[must_use]
+pub fn find(dirs: &[PathBuf], purpose: Purpose) -> BTreeMap<String, Program> {
+    let mut programs = BTreeMap::new();
+    for dir in dirs {
+        // A folder that can't be read is as one that is not there: most sites have none.
+        let Ok(entries) = std::fs::read_dir(dir.join(purpose.folder())) else { continue };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.sort();
+        for path in paths.into_iter().filter(|path| is_executable(path)) {
+            let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
+            // A plugin's name has no dot.
+            let name = file.split('.').next().unwrap_or_default().to_owned();
+            if !name.is_empty() {
+                programs.entry(name).or_insert(Program { path });
+            }
+        }
+    }
+    programs
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+impl Program {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs it once. With `graph` it is a view program that is asked for that graph's definition.
+    /// If the future is dropped, the program is killed with all that it has started.
+    ///
+    /// Settings and meta are given as the paths of two files of mode 0600, as arguments show in
+    /// `ps`, and as JSON in the environment.
+    ///
+    /// # Errors
+    /// Where it can't be started, ends with another status than 0, or passes a limit.
+    pub async fn run(
+        &self,
+        call: &Call<'_>,
+        graph: Option<&str>,
+        limits: Limits,
+    ) -> Result<Printed, ProgramError> {
+        let config = Input::new("metrics_config_json", &Json::Object(call.metrics_config.clone()))?;
+        let meta = call.meta.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str())));
+        let meta = Input::new("metrics_meta_json", &Json::Object(meta.collect()))?;
+
+        let mut command = Command::new(&self.path);
+        command.args(["--address", call.address, "--hostname", call.hostname]);
+        if !call.comments.is_empty() {
+            command.args(["--comments", call.comments]);
+        }
+        for argument in call.identifier.arguments() {
+            command.args(["--plugin-arguments", argument]);
+        }
+        if let Some(graph) = graph {
+            command.args(["--graph", graph]);
+        }
+        command.env_clear().env("PATH", DEFAULT_PATH);
+        command.envs(std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            ENVIRONMENT.contains(&name.as_ref()) || name.starts_with("LC_")
+        }));
+        for (option, input) in [("--metrics-config-json", &config), ("--metrics-meta-json", &meta)]
+        {
+            command.arg(option).arg(input.file.path());
+            command.env(format!("kurado.{}", input.name), input.variable());
+        }
+        run::run(command, limits).await.map_err(|error| match error {
+            ProgramError::Start { error, .. } => {
+                ProgramError::Start { path: self.path.clone(), error }
+            }
+            other => other,
+        })
+    }
+}
+
+/// A JSON value that a program is given, in a file that goes with it.
+struct Input {
+    name: &'static str,
+    json: String,
+    file: NamedTempFile,
+}
+
+impl Input {
+    fn new(name: &'static str, value: &Json) -> std::io::Result<Self> {
+        let json = value.to_string();
+        let mut file = tempfile::Builder::new().prefix("kurado-").suffix(".json").tempfile()?;
+        file.write_all(json.as_bytes())?;
+        Ok(Self { name, json, file })
+    }
+
+    /// The JSON, or the file's path where it is too long for the environment.
+    fn variable(&self) -> OsString {
+        if self.json.len() > LONGEST_VARIABLE {
+            self.file.path().into()
+        } else {
+            self.json.as_str().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
