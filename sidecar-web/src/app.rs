@@ -18,6 +18,7 @@ use crate::graph::pictures::Pictures;
 use crate::host_state::HostState;
 use crate::live::Live;
 use crate::parameters::quoted;
+use crate::program_views::ProgramViews;
 use crate::redis_client::{RedisAway, RedisClient};
 use crate::status::{self, Status};
 use crate::{assets, pages};
@@ -37,6 +38,8 @@ pub struct App {
     pub site: Arc<Site>,
     /// What each plugin shows.
     pub definitions: Arc<Definitions>,
+    /// What users' view programs show.
+    pub programs: Arc<ProgramViews>,
     /// What is wrong with its files, where they have changed since.
     pub fault: Option<String>,
     /// The way to Redis.
@@ -75,6 +78,7 @@ impl App {
         Ok(Self {
             site: Arc::new(site),
             definitions: Arc::new(definitions),
+            programs: Arc::default(),
             fault: None,
             redis: Arc::new(redis),
             pictures: Arc::new(pictures),
@@ -103,6 +107,8 @@ impl App {
         drop(last_known);
         app.site = Arc::new(site);
         app.definitions = Arc::new(definitions);
+        // What the programs of before have shown holds no longer.
+        app.programs = Arc::default();
         Ok(app)
     }
 

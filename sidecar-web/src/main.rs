@@ -10,6 +10,7 @@ mod links;
 mod live;
 mod pages;
 mod parameters;
+mod program_views;
 mod redis_client;
 mod server;
 mod status;

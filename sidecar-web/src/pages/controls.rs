@@ -1,5 +1,7 @@
 //! The choices above the graphs of a page: period, times, plugin.
 
+use std::time::Instant;
+
 use line_protocol::Identifier;
 
 use crate::app::App;
@@ -7,6 +9,7 @@ use crate::error::PageError;
 use crate::links::Link;
 use crate::pages::host_graphs::Shape;
 use crate::parameters::{Parameters, quoted};
+use crate::program_views::PAGE_LIMIT;
 use crate::term::{Range, Term, show_for_form};
 
 /// Longest identifier that a tab shows whole, in characters.
@@ -58,7 +61,7 @@ pub fn shape(app: &App, parameters: &Parameters, now: i64) -> Result<Shape, Page
     if ranges.is_empty() {
         ranges.push(asked);
     }
-    Ok(Shape { asked, ranges, width })
+    Ok(Shape { asked, ranges, width, programs_until: Instant::now() + PAGE_LIMIT })
 }
 
 /// The range that `term`, `from` and `to` ask for; a day where they say nothing.

@@ -2,6 +2,7 @@
 //! `theme` (`light`, `dark`) and `scale` (`1`, `2`) adapt it to the page.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use line_protocol::Identifier;
 use site::graph::{GraphError, Source, resolve, sources};
-use site::{GraphDefinition, Host};
+use site::{GraphDefinition, Host, View};
 
 use crate::app::App;
 use crate::error::PageError;
@@ -18,7 +19,9 @@ use crate::graph::drawing::{self, CANVAS_WIDTHS, Look};
 use crate::graph::pictures::Key;
 use crate::graph::theme::Theme;
 use crate::pages::controls::asked_range;
+use crate::pages::host_graphs;
 use crate::parameters::{Parameters, quoted};
+use crate::program_views::PAGE_LIMIT;
 use crate::redis_client::RedisAway;
 
 /// Set where the picture may lack the newest points: says why.
@@ -119,10 +122,13 @@ async fn definition_of(
     identifier: &Identifier,
     graph: &str,
 ) -> Result<GraphDefinition, PageError> {
-    let Some(definition) = app.definitions.get(identifier.name()) else {
+    let Some(view) = app.definitions.view(identifier.name()) else {
         return Err(PageError::not_found(format!(
             "plugin '{identifier}' has no definition, so it has no graphs"
         )));
+    };
+    let no_such_graph = || {
+        PageError::not_found(format!("graph '{}' is none of plugin '{identifier}'", quoted(graph)))
     };
     let known = app.known(&[host]).await.pop();
     let state = known.and_then(|known| known.state);
@@ -131,9 +137,19 @@ async fn definition_of(
         .and_then(|state| state.plugins.get(&identifier.escaped()))
         .map(|plugin| plugin.meta.clone())
         .unwrap_or_default();
-    definition.graph(identifier, graph, &meta).ok_or_else(|| {
-        PageError::not_found(format!("graph '{}' is none of plugin '{identifier}'", quoted(graph)))
-    })
+    let until = Instant::now() + PAGE_LIMIT;
+    if let View::Program(_) = view {
+        // No text of whoever asks becomes an argument of a program: only names that it printed.
+        let groups = host_graphs::groups(app, host, identifier, &meta, until).await;
+        let groups = groups.map_err(PageError::internal)?;
+        if !groups.iter().flat_map(|group| &group.graphs).any(|name| name == graph) {
+            return Err(no_such_graph());
+        }
+    }
+    match host_graphs::graph(app, host, identifier, graph, &meta, until).await {
+        Some(drawn) => drawn.map_err(PageError::internal),
+        None => Err(no_such_graph()),
+    }
 }
 
 /// Brings the pending points of these series into their files. A failure is no reason not to draw

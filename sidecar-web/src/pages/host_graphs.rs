@@ -1,10 +1,12 @@
 //! What a page shows of one host: its plugins with their groups, meta, graphs and warnings.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use line_protocol::Identifier;
 use site::graph::{Source, sources};
-use site::{GraphDefinition, Host};
+use site::program::Call;
+use site::{GraphDefinition, Group, Host, Meta, View};
 
 use crate::app::{App, Known};
 use crate::files;
@@ -33,6 +35,8 @@ pub struct Shape {
     pub ranges: Vec<Range>,
     /// Width of the canvas, in pixels.
     pub width: u32,
+    /// Until when view programs are started.
+    pub programs_until: Instant,
 }
 
 /// A plugin on a page.
@@ -118,7 +122,7 @@ pub async fn plugins(
     let mut drafts = Vec::new();
     for identifier in host.roll.plugins.iter().filter(|p| only.is_none_or(|only| only == *p)) {
         let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
-        drafts.push(Draft::new(app, host, identifier, state));
+        drafts.push(Draft::new(app, host, identifier, state, shape.programs_until).await);
     }
     let drafts = find_missing(app, drafts, &host.address).await;
     drafts.into_iter().map(|draft| draft.finish(app, host, shape)).collect()
@@ -151,6 +155,56 @@ pub fn warnings(app: &App, host: &Host, known: &Known, now: i64) -> Vec<WarningV
         .collect()
 }
 
+/// The groups that a plugin of a host shows, or why there are none. View programs are started before
+/// `until` alone.
+pub async fn groups(
+    app: &App,
+    host: &Host,
+    identifier: &Identifier,
+    meta: &Meta,
+    until: Instant,
+) -> Result<Vec<Group>, String> {
+    match app.definitions.view(identifier.name()) {
+        Some(View::Definition(definition)) => Ok(definition.groups(identifier, meta)),
+        Some(View::Program(program)) => {
+            app.programs.groups(program, &call(host, identifier, meta), until).await
+        }
+        None => Err(format!(
+            "Nothing says what to show of {identifier}: there is no definition {0}.toml and no program view/{0}",
+            identifier.name()
+        )),
+    }
+}
+
+/// What a graph of a plugin of a host draws, or why it can't be drawn; `None` where the plugin has
+/// none of that name. View programs are started before `until` alone.
+pub async fn graph(
+    app: &App,
+    host: &Host,
+    identifier: &Identifier,
+    name: &str,
+    meta: &Meta,
+    until: Instant,
+) -> Option<Result<GraphDefinition, String>> {
+    match app.definitions.view(identifier.name())? {
+        View::Definition(definition) => definition.graph(identifier, name, meta).map(Ok),
+        View::Program(program) => {
+            Some(app.programs.graph(program, &call(host, identifier, meta), name, until).await)
+        }
+    }
+}
+
+fn call<'a>(host: &'a Host, identifier: &'a Identifier, meta: &'a Meta) -> Call<'a> {
+    Call {
+        address: &host.address,
+        hostname: &host.hostname,
+        comments: &host.comments,
+        identifier,
+        metrics_config: &host.roll.metrics_config,
+        meta,
+    }
+}
+
 /// A plugin before its files were looked at.
 struct Draft {
     identifier: Identifier,
@@ -173,39 +227,41 @@ struct DraftGraph {
 }
 
 impl Draft {
-    fn new(app: &App, host: &Host, identifier: &Identifier, state: Option<&PluginState>) -> Self {
-        let definition = app.definitions.get(identifier.name());
-        let none = std::collections::BTreeMap::new();
+    async fn new(
+        app: &App,
+        host: &Host,
+        identifier: &Identifier,
+        state: Option<&PluginState>,
+        until: Instant,
+    ) -> Self {
+        let none = Meta::new();
         let meta = state.map_or(&none, |state| &state.meta);
-        let groups = definition.map(|definition| definition.groups(identifier, meta));
-        let graph = |name: String| {
-            let drawn = definition.and_then(|d| d.graph(identifier, &name, meta));
-            let found = drawn.as_ref().map(|drawn| sources(drawn, (&host.address, identifier)));
-            let (sources, no_data) = match found {
-                Some(Ok(sources)) => (sources, None),
-                Some(Err(fault)) => (Vec::new(), Some(fault.to_string())),
-                None => (Vec::new(), Some("it is not defined".to_owned())),
-            };
-            DraftGraph { name, definition: drawn, sources, no_data }
+        let (groups, fault) = match groups(app, host, identifier, meta, until).await {
+            Ok(groups) => (groups, None),
+            Err(fault) => (Vec::new(), Some(fault)),
         };
+        let mut drafts = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut graphs = Vec::with_capacity(group.graphs.len());
+            for name in group.graphs {
+                let drawn = graph(app, host, identifier, &name, meta, until).await;
+                let drawn = drawn.unwrap_or_else(|| Err("it is not defined".to_owned()));
+                let found = drawn.as_ref().map_err(String::clone).and_then(|drawn| {
+                    sources(drawn, (&host.address, identifier)).map_err(|fault| fault.to_string())
+                });
+                let (sources, no_data) = match found {
+                    Ok(sources) => (sources, None),
+                    Err(fault) => (Vec::new(), Some(fault)),
+                };
+                graphs.push(DraftGraph { name, definition: drawn.ok(), sources, no_data });
+            }
+            drafts.push(DraftGroup { label: group.label, meta: group.meta, graphs });
+        }
         Self {
             identifier: identifier.clone(),
             last_received: state.and_then(|state| state.last_received),
-            fault: groups.is_none().then(|| {
-                format!(
-                    "Nothing says what to show of {identifier}: there is no definition {}.toml",
-                    identifier.name()
-                )
-            }),
-            groups: groups
-                .unwrap_or_default()
-                .into_iter()
-                .map(|group| DraftGroup {
-                    label: group.label,
-                    meta: group.meta,
-                    graphs: group.graphs.into_iter().map(&graph).collect(),
-                })
-                .collect(),
+            fault,
+            groups: drafts,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `GET /servers?address=…&address=…`: several hosts side by side.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -16,6 +17,7 @@ use crate::pages::controls::{Controls, asked_range};
 use crate::pages::host_graphs::{self, PluginView, Shape};
 use crate::pages::html;
 use crate::parameters::{Parameters, quoted};
+use crate::program_views::PAGE_LIMIT;
 
 /// Hosts on one page.
 const MAX_HOSTS: usize = 500;
@@ -64,7 +66,8 @@ pub async fn page(
     let only = only.transpose()?;
     let now = App::now();
     let asked = asked_range(&app, &parameters, now)?;
-    let shape = Shape { asked, ranges: vec![asked], width: WIDTH };
+    let programs_until = Instant::now() + PAGE_LIMIT;
+    let shape = Shape { asked, ranges: vec![asked], width: WIDTH, programs_until };
     let known = app.known(&hosts).await;
     let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
     let controls = Controls::new(&app, "servers", &addresses, &plugins, only, &asked, now);

@@ -5,4 +5,5 @@ mod assets;
 mod faults;
 mod graphs;
 mod process;
+mod programs;
 mod refusals;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use line_protocol::Identifier;
@@ -31,7 +31,13 @@ pub struct Answer {
 impl Web {
     /// Starts it over two hosts with `base` and `redis`; nobody listens where Redis should be.
     pub fn start() -> Self {
+        Self::start_after(|_| {})
+    }
+
+    /// The same, after something was put into the folder of its files.
+    pub fn start_after(prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
         std::fs::write(folder.path().join("all.yml"), "metrics:\n  - base\n  - redis\n").unwrap();
         let config = folder.path().join("kurado.yml");
         std::fs::write(

@@ -1,0 +1,77 @@
+//! Plugins that are shown by users' programs.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::process::{HOST, Web};
+
+/// Writes a view program of `redis`, which takes the place of the definition that is built in. By
+/// another process: a file that this one has open for writing can't be run.
+fn write(folder: &Path, text: &str) {
+    let path = folder.join("metrics_plugins/view/redis.sh");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut install = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(install.wait().unwrap().success());
+}
+
+const PROGRAM: &str = r#"#!/bin/sh
+host=$4 graph=
+while [ $# -gt 0 ]; do
+    case $1 in --graph) graph=$2 ;; esac
+    shift
+done
+case $graph in
+'') printf '#Store of %s\tlink\t>||<a href="x">A &amp; B</a>\twho\t<script>\ncommands\nbroken\n' "$host" ;;
+commands)
+    echo 'Commands <per second>'
+    echo '# a comment'
+    echo 'DEF:a=<%RRD total_commands_processed.derive %>:x:AVERAGE'
+    echo 'AREA:a#00AA00:Commands'
+    ;;
+*) echo "no graph $graph" >&2; exit 1 ;;
+esac
+"#;
+
+#[test]
+fn a_view_program_shows_its_plugin_in_place_of_the_definition_that_is_built_in() {
+    let web = Web::start_after(|folder| write(folder, PROGRAM));
+    web.record("redis", &["cmd"]);
+    let page = web.get(&format!("/server?address={HOST}")).text();
+    assert!(page.contains("<h3>Store of web-1</h3>"), "{page}");
+    assert!(page.contains("<dt>link</dt><dd>A &#38; B</dd>"), "{page}");
+    assert!(page.contains("<dt>who</dt><dd>&#60;script&#62;</dd>"), "{page}");
+    assert!(page.contains("broken: view program redis.sh: no graph broken"), "{page}");
+    assert!(!page.contains("Command Processed"), "{page}");
+
+    let graph = |name: &str| {
+        web.get(&format!("/graph?address={HOST}&plugin_identifier=redis&graph={name}&term=hour"))
+    };
+    assert!(graph("commands").picture_size().1 > 100);
+    // Only what the program itself names is asked for.
+    let other = graph("--help");
+    assert_eq!(
+        (other.status, other.text().trim_end()),
+        (404, "graph '--help' is none of plugin 'redis'")
+    );
+    assert_eq!(graph("broken").status, 500);
+}
+
+#[test]
+fn a_view_program_that_fails_shows_its_reason_in_its_place_and_costs_the_rest_nothing() {
+    let failing = "#!/bin/sh\nprintf 'no <module>\\nDBI' >&2\nexit 2\n";
+    let web = Web::start_after(|folder| write(folder, failing));
+    let page = web.get(&format!("/server?address={HOST}"));
+    assert_eq!(page.status, 200);
+    let page = page.text();
+    assert!(page.contains("view program redis.sh: no &#60;module&#62; DBI"), "{page}");
+    assert!(page.contains("<h3>CPU Memory</h3>"), "{page}");
+    let pages = web.get(&format!("/servers?address={HOST}&address=2001:db8::1")).text();
+    assert_eq!(pages.matches("view program redis.sh: no").count(), 2, "{pages}");
+}
