@@ -7,6 +7,7 @@
 //! - [`push`]: the way of the lines to Redis.
 //! - [`run`]: all of these together, and the reading of changed files.
 //! - [`metrics`]: what is counted; [`metrics_page`]: the same for Prometheus.
+//! - [`view`]: what a plugin shows, for those who write one.
 
 mod check;
 mod connection;
@@ -19,6 +20,7 @@ mod push;
 mod run;
 mod schedule;
 mod targets;
+mod view;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -78,6 +80,16 @@ enum Command {
         /// The plugin's identifier, such as redis:6379
         identifier: String,
     },
+    /// Print the groups that a plugin shows on a host's page, with the meta that Redis has
+    View {
+        /// The host's address
+        address: String,
+        /// The plugin's identifier, such as redis:6379
+        identifier: String,
+        /// Print what this graph draws: its label, and arguments of rrdgraph
+        #[arg(short, long, value_name = "NAME")]
+        graph: Option<String>,
+    },
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -93,6 +105,9 @@ async fn main() -> ExitCode {
         Some(Command::Check { strict: true }) => check_strictly(&arguments.config),
         Some(Command::Fetch { address, identifier }) => {
             fetch_once(&arguments.config, address, identifier).await
+        }
+        Some(Command::View { address, identifier, graph }) => {
+            view::print(&arguments.config, address, identifier, graph.as_deref()).await
         }
     };
     match result {

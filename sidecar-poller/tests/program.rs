@@ -175,6 +175,44 @@ print "reqs.derive\t12\n", "meta.seen\t$meta->{version} $ARGV[3]\n", "rubbish\n"
 }
 
 #[test]
+fn view_prints_groups_and_what_a_graph_draws_of_definitions_and_programs_alike() {
+    let server = RedisServer::start_with_module(&[]);
+    let dir = site(server.port(), "redis, shop");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for line in ["redis.meta.version\t7.0", "shop.meta.mode\tfast"] {
+        server.cli(&["KURADO.META", "SET", &format!("127.0.0.1\t{line}\t{now}")]);
+    }
+    let python = r##"#!/usr/bin/env python3
+import json, os, sys
+meta = json.loads(os.environ["kurado.metrics_meta_json"])
+if "--graph" in sys.argv:
+    print("Requests\nDEF:a=<%RRD reqs.derive %>:n:AVERAGE\nLINE1:a#4C8FDB")
+else:
+    print("#Shop\tmode\t" + meta["mode"] + "\nreqs")
+"##;
+    write_program(dir.path(), "view/shop.py", python);
+    let view = |arguments: &[&str]| {
+        let output = poller(dir.path()).args(["view", "127.0.0.1"]).args(arguments).output();
+        let output = output.unwrap();
+        let (stdout, stderr) = text(&output);
+        if output.status.success() { Ok(stdout) } else { Err(stderr) }
+    };
+    assert!(view(&["redis"]).unwrap().starts_with("#Redis(6379)\tversion\t7.0\ncmd\nconn\n"));
+    let drawn = view(&["redis", "--graph", "keys"]).unwrap();
+    assert!(drawn.starts_with("Keys\nDEF:_s0=<%RRD keys.gauge %>:n:AVERAGE\n"), "{drawn}");
+    assert_eq!(view(&["shop"]).unwrap(), "#Shop\tmode\tfast\nreqs\n");
+    assert_eq!(
+        view(&["shop", "--graph", "reqs"]).unwrap(),
+        "Requests\nDEF:a=<%RRD reqs.derive %>:n:AVERAGE\nLINE1:a#4C8FDB\n"
+    );
+    assert_eq!(
+        view(&["redis", "--graph", "x"]).unwrap_err(),
+        "kurado-poller: graph 'x' is none of plugin 'redis'\n"
+    );
+    assert!(view(&["nobody"]).unwrap_err().contains("no executable view/nobody"));
+}
+
+#[test]
 fn a_program_s_lines_and_its_failure_reach_redis() {
     let server = RedisServer::start_with_module(&[]);
     let dir = site(server.port(), "shop, broken");
