@@ -18,6 +18,7 @@ mod ledger;
 mod loading;
 mod memory;
 mod obstacle;
+mod plugin_page;
 mod promotion;
 mod queue;
 #[path = "../soak/random.rs"]

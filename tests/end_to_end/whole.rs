@@ -64,14 +64,14 @@ fn write_configuration(redis: &Server) -> PathBuf {
     path
 }
 
-fn start(command: &mut Command, directory: &Path) -> Running {
+pub fn start(command: &mut Command, directory: &Path) -> Running {
     let program = Path::new(command.get_program()).file_name().unwrap().to_owned();
     let log = fs::File::create(directory.join(program).with_extension("log")).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     Running::start(command)
 }
 
-fn start_web(configuration: &Path, directory: &Path, password: &str) -> (Running, String) {
+pub fn start_web(configuration: &Path, directory: &Path, password: &str) -> (Running, String) {
     eventually("a start of kurado-web", || {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(built("kurado-web"));
