@@ -218,7 +218,7 @@ fn a_program_s_lines_and_its_failure_reach_redis() {
     let dir = site(server.port(), "shop, broken");
     write_program(dir.path(), "fetch/shop", "#!/bin/sh\nprintf 'busy\\t3\\n'\n");
     write_program(dir.path(), "fetch/broken", "#!/bin/sh\necho 'no\nlogin' >&2\nexit 1\n");
-    let mut child = poller(dir.path()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = poller(dir.path()).arg("--at-once").stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     while !(server.cli(&["KURADO.SERIES", "127.0.0.1"]).contains("busy.gauge")
         && server.cli(&["KURADO.HOST", "127.0.0.1"]).contains("no login"))
