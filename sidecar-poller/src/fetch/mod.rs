@@ -34,6 +34,7 @@ pub struct Request<'a> {
 pub struct Report {
     metrics: Vec<(String, String)>,
     meta: Vec<(String, String)>,
+    warnings: Vec<(String, String)>,
 }
 
 /// Why a fetch failed, in words that a person can act on.
@@ -45,6 +46,28 @@ pub enum FetchError {
     /// The server can't be reached, or refused.
     #[error("{0}")]
     Failed(String),
+}
+
+impl<'a> Request<'a> {
+    /// An argument of the plugin; where it is missing, empty or `0`, as people write it to keep the
+    /// default, that.
+    #[must_use]
+    pub fn argument(&self, index: usize, default: &'a str) -> &'a str {
+        self.identifier.argument(index).filter(|text| *text != "0").unwrap_or(default)
+    }
+
+    /// The first argument as a port.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn port(&self, default: u16) -> Result<u16, FetchError> {
+        match self.argument(0, "") {
+            "" => Ok(default),
+            text => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                FetchError::Failed(format!("port '{text}' must be a number from 1 to 65535"))
+            }),
+        }
+    }
 }
 
 impl Fetcher {
@@ -85,12 +108,18 @@ impl Report {
         self.meta.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Adds a warning.
+    pub fn warning(&mut self, name: &str, text: &str) {
+        self.warnings.push((name.to_owned(), text.to_owned()));
+    }
+
     /// The wire lines of this report: `address TAB plugin.type.key TAB value TAB time`.
     #[must_use]
     pub fn lines(&self, address: &str, identifier: &Identifier, time: u64) -> String {
         let plugin = identifier.escaped();
         let mut lines = String::new();
-        for (kind, entries) in [("metrics", &self.metrics), ("meta", &self.meta)] {
+        let kinds = [("metrics", &self.metrics), ("meta", &self.meta), ("warn", &self.warnings)];
+        for (kind, entries) in kinds {
             for (key, value) in entries {
                 // Writing to a String can't fail.
                 let _ = writeln!(
@@ -131,15 +160,35 @@ mod tests {
         report.metric("keys", DataSourceType::Gauge, "3");
         report.metric("evicted_keys", DataSourceType::Derive, "1.5");
         report.meta("save", "900 1\t300\n10");
+        report.warning("replication", "stopped");
         let identifier = Identifier::parse("redis:6379").unwrap();
         assert_eq!(
             report.lines("::1", &identifier, 5),
             "::1\tredis%3A6379.metrics.keys.gauge\t3\t5\n\
              ::1\tredis%3A6379.metrics.evicted_keys.derive\tU\t5\n\
-             ::1\tredis%3A6379.meta.save\t900 1 300 10\t5\n"
+             ::1\tredis%3A6379.meta.save\t900 1 300 10\t5\n\
+             ::1\tredis%3A6379.warn.replication\tstopped\t5\n"
         );
         for line in report.lines("::1", &identifier, 5).lines() {
             line_protocol::parse_line(line.as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_argument_that_is_missing_empty_or_0_has_its_default() {
+        let port = |identifier: &str| {
+            let identifier = Identifier::parse(identifier).unwrap();
+            let metrics_config = Map::new();
+            Request { address: "h", identifier: &identifier, metrics_config: &metrics_config }
+                .port(80)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(port("http"), Ok(80));
+        assert_eq!(port("http::/status"), Ok(80));
+        assert_eq!(port("http:0"), Ok(80));
+        assert_eq!(port("http:8080"), Ok(8080));
+        for bad in ["http:x", "http:65536", "http:-1"] {
+            assert!(port(bad).unwrap_err().contains("must be a number from 1 to 65535"), "{bad}");
         }
     }
 

@@ -48,12 +48,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let port = match request.identifier.argument(0) {
-        None => 6379,
-        Some(text) => text.parse().map_err(|_| {
-            FetchError::Failed(format!("port '{text}' must be a number from 1 to 65535"))
-        })?,
-    };
+    let port = request.port(6379)?;
     let credentials = credentials(request.metrics_config);
     let failed =
         |error: &RedisError| FetchError::Failed(failure(error, port, credentials.is_some()));
