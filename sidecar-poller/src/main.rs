@@ -8,9 +8,12 @@
 mod check;
 mod connection;
 mod fetch;
+mod http_client;
 mod poll;
 mod push;
 mod targets;
+#[cfg(test)]
+mod test_servers;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,9 @@
 //! Fetchers: each asks one kind of server for its numbers. One file a built-in fetcher.
 
+#[cfg(test)]
+mod fetched;
+mod http;
+mod nginx;
 mod redis;
 
 use std::fmt::Write;
@@ -14,6 +18,10 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 /// A built-in fetcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetcher {
+    /// Apache, or another server with its status page.
+    Http,
+    /// nginx.
+    Nginx,
     /// A Redis server.
     Redis,
 }
@@ -75,6 +83,8 @@ impl Fetcher {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
+            "http" => Some(Self::Http),
+            "nginx" => Some(Self::Nginx),
             "redis" => Some(Self::Redis),
             _ => None,
         }
@@ -85,8 +95,12 @@ impl Fetcher {
     /// # Errors
     /// Where nothing could be fetched.
     pub async fn fetch(self, request: Request<'_>) -> Result<Report, FetchError> {
-        let fetch = match self {
-            Self::Redis => redis::fetch(request),
+        let fetch = async {
+            match self {
+                Self::Http => http::fetch(request).await,
+                Self::Nginx => nginx::fetch(request).await,
+                Self::Redis => redis::fetch(request).await,
+            }
         };
         tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut))
     }

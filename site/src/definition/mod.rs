@@ -24,8 +24,10 @@ use template::{Scope, Template};
 /// What is known of one plugin of a host, without history: names and values.
 pub type Meta = BTreeMap<String, String>;
 
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 4] = [
     ("base", include_str!("../../../plugins/base.toml")),
+    ("http", include_str!("../../../plugins/http.toml")),
+    ("nginx", include_str!("../../../plugins/nginx.toml")),
     ("redis", include_str!("../../../plugins/redis.toml")),
 ];
 

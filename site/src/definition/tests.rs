@@ -1,6 +1,7 @@
 use super::*;
 use crate::graph::{resolve, sources};
 use line_protocol::DataSourceType;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The sample's meta, and a swap device.
@@ -145,7 +146,7 @@ fn graphs_ask_for_keys_that_are_sent() {
         "keys.gauge",
         "slowlog.gauge",
     ];
-    let mut asked = std::collections::BTreeSet::new();
+    let mut asked = BTreeSet::new();
     for (name, graphs) in [
         (
             "base",
@@ -221,8 +222,9 @@ fn users_definitions_come_first() {
     }
     let none = dir.path().join("none");
     let definitions = Definitions::load(&[none, first, second]).unwrap();
-    let names: Vec<_> = definitions.iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["base", "first", "redis", "second"]);
+    let names: BTreeSet<_> = definitions.iter().map(|(name, _)| name).collect();
+    let builtin = BUILTIN.into_iter().map(|(name, _)| name);
+    assert_eq!(names, builtin.chain(["first", "second"]).collect());
     let groups = definitions.get("redis").unwrap().groups(&id("redis"), &Meta::new());
     assert_eq!(labels(&groups), ["first"]);
 }
