@@ -9,6 +9,7 @@ mod check;
 mod connection;
 mod fetch;
 mod http_client;
+mod json;
 mod poll;
 mod push;
 mod targets;

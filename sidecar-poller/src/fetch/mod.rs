@@ -2,8 +2,11 @@
 
 #[cfg(test)]
 mod fetched;
+mod gaurun;
+mod goapp;
 mod http;
 mod nginx;
+mod opcache;
 mod redis;
 
 use std::fmt::Write;
@@ -18,10 +21,16 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 /// A built-in fetcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetcher {
+    /// Gaurun, which pushes to phones.
+    Gaurun,
+    /// A program in Go that tells of its runtime.
+    Goapp,
     /// Apache, or another server with its status page.
     Http,
     /// nginx.
     Nginx,
+    /// PHP's OPcache.
+    Opcache,
     /// A Redis server.
     Redis,
 }
@@ -83,8 +92,11 @@ impl Fetcher {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
+            "gaurun" => Some(Self::Gaurun),
+            "goapp" => Some(Self::Goapp),
             "http" => Some(Self::Http),
             "nginx" => Some(Self::Nginx),
+            "opcache" => Some(Self::Opcache),
             "redis" => Some(Self::Redis),
             _ => None,
         }
@@ -97,8 +109,11 @@ impl Fetcher {
     pub async fn fetch(self, request: Request<'_>) -> Result<Report, FetchError> {
         let fetch = async {
             match self {
+                Self::Gaurun => gaurun::fetch(request).await,
+                Self::Goapp => goapp::fetch(request).await,
                 Self::Http => http::fetch(request).await,
                 Self::Nginx => nginx::fetch(request).await,
+                Self::Opcache => opcache::fetch(request).await,
                 Self::Redis => redis::fetch(request).await,
             }
         };
