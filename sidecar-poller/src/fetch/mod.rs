@@ -5,9 +5,11 @@ mod fetched;
 mod gaurun;
 mod goapp;
 mod http;
+mod jolokia;
 mod nginx;
 mod opcache;
 mod redis;
+mod squid;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -27,12 +29,16 @@ pub enum Fetcher {
     Goapp,
     /// Apache, or another server with its status page.
     Http,
+    /// A Java virtual machine, by Jolokia.
+    Jolokia,
     /// nginx.
     Nginx,
     /// PHP's OPcache.
     Opcache,
     /// A Redis server.
     Redis,
+    /// Squid.
+    Squid,
 }
 
 /// What is to be fetched.
@@ -95,9 +101,11 @@ impl Fetcher {
             "gaurun" => Some(Self::Gaurun),
             "goapp" => Some(Self::Goapp),
             "http" => Some(Self::Http),
+            "jolokia" => Some(Self::Jolokia),
             "nginx" => Some(Self::Nginx),
             "opcache" => Some(Self::Opcache),
             "redis" => Some(Self::Redis),
+            "squid" => Some(Self::Squid),
             _ => None,
         }
     }
@@ -112,9 +120,11 @@ impl Fetcher {
                 Self::Gaurun => gaurun::fetch(request).await,
                 Self::Goapp => goapp::fetch(request).await,
                 Self::Http => http::fetch(request).await,
+                Self::Jolokia => jolokia::fetch(request).await,
                 Self::Nginx => nginx::fetch(request).await,
                 Self::Opcache => opcache::fetch(request).await,
                 Self::Redis => redis::fetch(request).await,
+                Self::Squid => squid::fetch(request).await,
             }
         };
         tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut))
