@@ -5,13 +5,16 @@
 packages_to_build=(build-essential pkg-config librrd-dev libclang-dev)
 # shellcheck disable=SC2034
 packages_to_run=(redis-server redis-tools rrdtool fonts-dejavu-core curl ca-certificates)
+# The servers that the poller's fetchers are tested with.
+# shellcheck disable=SC2034
+packages_to_fetch_from=(apache2-bin nginx php-cli squid)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 # Installs those of the Debian packages named that are missing.
 install_packages() {
-    local package missing=() as_root=() has_redis=no log
+    local package service missing=() started=() as_root=() log
     if ! command -v apt-get >/dev/null; then
         say "No apt-get here, so no package was installed. Kurado needs: $*"
         return
@@ -26,7 +29,10 @@ install_packages() {
             fail "These packages are missing, and there is no sudo to install them: ${missing[*]}"
         as_root=(sudo)
     fi
-    command -v redis-server >/dev/null && has_redis=yes
+    # Debian starts these when it installs them; Kurado's are others.
+    for service in redis-server nginx squid; do
+        command -v "$service" >/dev/null || [[ " ${missing[*]} " != *" $service "* ]] || started+=("$service")
+    done
     say "Installing packages: ${missing[*]} …"
     log=$(mktemp)
     if ! {
@@ -38,9 +44,8 @@ install_packages() {
         fail "Installing them failed; see above, and $log."
     fi
     rm -f "$log"
-    # Debian starts one of its own; Kurado's is another.
-    if [[ $has_redis == no && -d /run/systemd/system ]]; then
-        "${as_root[@]}" systemctl disable --quiet --now redis-server
+    if ((${#started[@]})) && [[ -d /run/systemd/system ]]; then
+        "${as_root[@]}" systemctl disable --quiet --now "${started[@]}"
     fi
 }
 

@@ -13,6 +13,8 @@ mod check;
 mod connection;
 mod dns;
 mod fetch;
+mod http_client;
+mod json;
 mod metrics;
 mod metrics_page;
 mod poll;
@@ -20,6 +22,8 @@ mod push;
 mod run;
 mod schedule;
 mod targets;
+#[cfg(test)]
+mod test_servers;
 mod view;
 
 use std::io::IsTerminal;

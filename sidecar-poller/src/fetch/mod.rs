@@ -1,9 +1,19 @@
 //! Fetchers: each asks one kind of server for its numbers. One file a built-in fetcher.
 
 pub mod external;
+#[cfg(test)]
+mod fetched;
+mod gaurun;
+mod goapp;
+mod http;
+mod jolokia;
+mod nginx;
+mod opcache;
 mod redis;
+mod squid;
 
 use std::fmt::Write;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +30,22 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 pub enum Fetcher {
     /// A user's program, for one host.
     External(Arc<External>),
+    /// Gaurun, which pushes to phones.
+    Gaurun,
+    /// A program in Go that tells of its runtime.
+    Goapp,
+    /// Apache, or another server with its status page.
+    Http,
+    /// A Java virtual machine, by Jolokia.
+    Jolokia,
+    /// nginx.
+    Nginx,
+    /// PHP's OPcache.
+    Opcache,
     /// A Redis server.
     Redis,
+    /// Squid.
+    Squid,
 }
 
 /// What is to be fetched. Not to be printed: its settings hold passwords.
@@ -83,7 +107,14 @@ impl Fetcher {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
+            "gaurun" => Some(Self::Gaurun),
+            "goapp" => Some(Self::Goapp),
+            "http" => Some(Self::Http),
+            "jolokia" => Some(Self::Jolokia),
+            "nginx" => Some(Self::Nginx),
+            "opcache" => Some(Self::Opcache),
             "redis" => Some(Self::Redis),
+            "squid" => Some(Self::Squid),
             _ => None,
         }
     }
@@ -93,10 +124,17 @@ impl Fetcher {
     /// # Errors
     /// Where nothing could be fetched.
     pub async fn fetch(&self, request: Request<'_>) -> Result<Report, FetchError> {
-        let fetch = match self {
+        let fetch: Pin<Box<dyn Future<Output = _> + Send>> = match self {
             // Waits for its turn first, and then has its own limit.
             Self::External(external) => return external.fetch(request).await,
-            Self::Redis => redis::fetch(request),
+            Self::Gaurun => Box::pin(gaurun::fetch(request)),
+            Self::Goapp => Box::pin(goapp::fetch(request)),
+            Self::Http => Box::pin(http::fetch(request)),
+            Self::Jolokia => Box::pin(jolokia::fetch(request)),
+            Self::Nginx => Box::pin(nginx::fetch(request)),
+            Self::Opcache => Box::pin(opcache::fetch(request)),
+            Self::Redis => Box::pin(redis::fetch(request)),
+            Self::Squid => Box::pin(squid::fetch(request)),
         };
         tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut))
     }

@@ -26,10 +26,17 @@ use template::{Scope, Template};
 /// What is known of one plugin of a host, without history: names and values.
 pub type Meta = BTreeMap<String, String>;
 
-const BUILTIN: [(&str, &str); 3] = [
+const BUILTIN: [(&str, &str); 10] = [
     ("base", include_str!("../../../plugins/base.toml")),
+    ("gaurun", include_str!("../../../plugins/gaurun.toml")),
+    ("goapp", include_str!("../../../plugins/goapp.toml")),
+    ("http", include_str!("../../../plugins/http.toml")),
+    ("jolokia", include_str!("../../../plugins/jolokia.toml")),
     ("kurado", include_str!("../../../plugins/kurado.toml")),
+    ("nginx", include_str!("../../../plugins/nginx.toml")),
+    ("opcache", include_str!("../../../plugins/opcache.toml")),
     ("redis", include_str!("../../../plugins/redis.toml")),
+    ("squid", include_str!("../../../plugins/squid.toml")),
 ];
 
 /// What is known of all plugins, by name: their definitions, and users' programs.

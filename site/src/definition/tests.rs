@@ -1,6 +1,7 @@
 use super::*;
 use crate::graph::{resolve, sources};
 use line_protocol::DataSourceType;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The sample's meta, and a swap device.
@@ -145,7 +146,7 @@ fn graphs_ask_for_keys_that_are_sent() {
         "keys.gauge",
         "slowlog.gauge",
     ];
-    let mut asked = std::collections::BTreeSet::new();
+    let mut asked = BTreeSet::new();
     for (name, graphs) in [
         (
             "base",
@@ -221,9 +222,9 @@ fn users_definitions_come_first() {
     }
     let none = dir.path().join("none");
     let definitions = Definitions::load(&[none, first, second]).unwrap();
-    for name in ["base", "first", "redis", "second"] {
-        assert!(definitions.get(name).is_some(), "{name}");
-    }
+    let names: BTreeSet<_> = definitions.iter().map(|(name, _)| name).collect();
+    let builtin = BUILTIN.into_iter().map(|(name, _)| name);
+    assert_eq!(names, builtin.chain(["first", "second"]).collect());
     let groups = definitions.get("redis").unwrap().groups(&id("redis"), &Meta::new());
     assert_eq!(labels(&groups), ["first"]);
 }
@@ -424,14 +425,66 @@ fn draw_all(definition: &Definition, plugin: &str, meta: &Meta) {
     }
 }
 
-#[test]
-fn rrdtool_draws_every_graph_of_base() {
-    draw_all(&builtin("base"), "base", &base_meta());
+/// Meta with which a built-in plugin shows all that it can.
+fn all_meta(name: &str) -> Meta {
+    let conditions: &[&str] = match name {
+        "base" => return base_meta(),
+        "http" => &["has-reqs"],
+        "mysql" => &["innodb", "replication"],
+        _ => &[],
+    };
+    conditions.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect()
 }
 
 #[test]
-fn rrdtool_draws_every_graph_of_redis() {
-    draw_all(&builtin("redis"), "redis:6379", &Meta::new());
+fn each_graph_of_each_builtin_definition_is_in_a_group() {
+    for (name, definition) in Definitions::load(&[]).unwrap().iter() {
+        let groups = definition.groups(&id(name), &all_meta(name));
+        let shown: Vec<&String> = groups.iter().flat_map(|group| &group.graphs).collect();
+        assert_eq!(shown.len(), shown.iter().collect::<BTreeSet<_>>().len(), "{name}: {shown:?}");
+        for graph in &definition.graphs {
+            let is_it = |shown: &str| std::ptr::eq(definition.find(shown).unwrap().0, graph);
+            assert!(shown.iter().any(|shown| is_it(shown)), "{name}: {:?}", graph.name);
+        }
+    }
+}
+
+#[test]
+fn rrdtool_draws_every_graph_of_each_builtin_definition() {
+    for (name, definition) in Definitions::load(&[]).unwrap().iter() {
+        draw_all(definition, name, &all_meta(name));
+    }
+}
+
+#[test]
+fn labels_show_the_port_that_is_asked_for() {
+    for (identifier, wanted) in [
+        ("http", vec!["HTTP (80)"]),
+        ("http:8080:/status?auto:www.example.com", vec!["HTTP (8080)"]),
+        ("nginx::/status", vec!["Nginx (80)"]),
+        ("opcache", vec!["Opcache (82)"]),
+        ("squid:0", vec!["Squid (3128)"]),
+        ("gaurun", vec!["Gaurun (1056)"]),
+        ("goapp", vec!["GoApp (1056)"]),
+        ("jolokia", vec!["Jolokia (8778)", "Jolokia (8778) Memory", "Jolokia (8778) Memory Pool"]),
+    ] {
+        let plugin = id(identifier);
+        let groups = builtin(plugin.name()).groups(&plugin, &Meta::new());
+        assert_eq!(labels(&groups), wanted, "{identifier}");
+    }
+}
+
+#[test]
+fn http_draws_requests_only_where_the_server_counts_them() {
+    let meta = |names: &[&str]| -> Meta {
+        names.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect()
+    };
+    let groups = builtin("http").groups(&id("http"), &meta(&["has-reqs", "server", "uptime"]));
+    assert_eq!(groups[0].graphs, ["worker", "reqs"]);
+    let shown: Vec<&str> = groups[0].meta.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(shown, ["uptime", "server"]);
+    let groups = builtin("http").groups(&id("http"), &meta(&["server"]));
+    assert_eq!(groups[0].graphs, ["worker"]);
 }
 
 #[test]
