@@ -1,8 +1,9 @@
 //! Names of hosts and their addresses, remembered for some minutes: each target is asked every
 //! minute, and the system's resolver blocks a thread for each question.
 //!
-//! All fetchers connect by [`lookup`]; what they tell the server, such as a Host header, stays the
-//! name.
+//! All fetchers connect to what [`lookup`] gives, as in
+//! `TcpStream::connect(&dns::lookup((host, port)).await?[..])`; what they tell the server, such as a
+//! Host header, stays the name.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,12 +28,13 @@ const AT_ONCE: usize = 32;
 
 static CACHE: LazyLock<Arc<Cache>> = LazyLock::new(|| Arc::new(Cache::new(ask_system)));
 
-/// The addresses of a host, best first; an address is its own.
+/// The addresses of a host with that port, best first, and at least one; an address is its own.
 ///
 /// # Errors
 /// Where the name has none, in the resolver's words.
-pub async fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
-    CACHE.lookup(host).await
+pub async fn lookup((host, port): (&str, u16)) -> io::Result<Vec<SocketAddr>> {
+    let addresses = CACHE.lookup(host).await?;
+    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
 /// [`lookup`] for the Redis client.
@@ -45,8 +47,8 @@ impl AsyncDNSResolver for Resolver {
         port: u16,
     ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
         Box::pin(async move {
-            let addresses = lookup(host).await?.into_iter();
-            Ok(Box::new(addresses.map(move |ip| SocketAddr::new(ip, port))) as Box<_>)
+            let addresses = lookup((host, port)).await?.into_iter();
+            Ok(Box::new(addresses) as Box<_>)
         })
     }
 }
@@ -208,14 +210,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_is_its_own() {
-        assert_eq!(lookup("::1").await.unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(lookup(("::1", 80)).await.unwrap(), ["[::1]:80".parse::<SocketAddr>().unwrap()]);
         assert!(CACHE.names.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn names_are_those_of_the_system() {
-        assert!(lookup("localhost").await.unwrap().iter().all(IpAddr::is_loopback));
-        let error = lookup("no-such-host.invalid").await.unwrap_err().to_string();
+        let local = lookup(("localhost", 80)).await.unwrap();
+        assert!(!local.is_empty() && local.iter().all(|address| address.ip().is_loopback()));
+        let error = lookup(("no-such-host.invalid", 80)).await.unwrap_err().to_string();
         assert!(error.starts_with("the address of 'no-such-host.invalid' is not known"), "{error}");
     }
 

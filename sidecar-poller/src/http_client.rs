@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::dns;
 use crate::fetch::{FetchError, Request};
 
 /// From looking up the name until the connection stands.
@@ -100,7 +101,10 @@ impl<'a> Server<'a> {
     }
 
     async fn connect(&self) -> Result<TcpStream, String> {
-        let connecting = TcpStream::connect((self.address, self.port));
+        let connecting = async {
+            let addresses = dns::lookup((self.address, self.port)).await?;
+            TcpStream::connect(&addresses[..]).await
+        };
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(reason(&error)),

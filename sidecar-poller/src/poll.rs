@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::metrics::Metrics;
 use crate::push::Buffer;
 use crate::schedule::{MINUTE, Schedule, Spread, SteadyClock};
-use crate::targets::{State, Target, with_states_of};
+use crate::targets::{State, Target, keep_states};
 
 /// How many fetches one fetch worker carries at once. A fetch mostly waits, so a worker is no
 /// process: the setting `fetch_worker` of existing files goes on to mean more or less at once.
@@ -88,7 +88,7 @@ impl Poller {
     /// Goes over to another plan. Targets that stay keep their times and states.
     fn follow(&mut self, mut plan: Plan) {
         self.fetch_due();
-        plan.targets = with_states_of(&self.plan.targets, plan.targets);
+        keep_states(&self.plan.targets, &mut plan.targets);
         self.schedule.replace(&plan.targets, self.clock.now());
         self.metrics.targets.set(plan.targets.len() as u64);
         if plan.fetch_workers != self.plan.fetch_workers {

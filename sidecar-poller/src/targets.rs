@@ -116,22 +116,17 @@ pub fn targets(site: &Site, definitions: &Definitions) -> Vec<Arc<Target>> {
     targets
 }
 
-/// Gives those targets that were there before their states.
-#[must_use]
-pub fn with_states_of(before: &[Arc<Target>], targets: Vec<Arc<Target>>) -> Vec<Arc<Target>> {
-    let name = |target: &Arc<Target>| (target.host.address.clone(), target.identifier.clone());
+/// Gives those of the new targets that were there before their states.
+pub fn keep_states(before: &[Arc<Target>], targets: &mut [Arc<Target>]) {
+    let name = |target: &Target| (target.host.address.clone(), target.identifier.clone());
     let states: HashMap<_, _> =
         before.iter().map(|target| (name(target), Arc::clone(&target.state))).collect();
-    let kept = |target: Arc<Target>| match states.get(&name(&target)) {
-        Some(state) => Arc::new(Target {
-            host: Arc::clone(&target.host),
-            identifier: target.identifier.clone(),
-            fetcher: target.fetcher.clone(),
-            state: Arc::clone(state),
-        }),
-        None => target,
-    };
-    targets.into_iter().map(kept).collect()
+    // Nobody else has the new ones yet.
+    for target in targets.iter_mut().filter_map(Arc::get_mut) {
+        if let Some(state) = states.get(&name(target)) {
+            target.state = Arc::clone(state);
+        }
+    }
 }
 
 /// The names of all plugins that hosts have.
@@ -173,11 +168,9 @@ pub(crate) mod tests {
     fn a_target_that_stays_keeps_its_state() {
         let before = [target("a", "redis"), target("b", "redis")];
         before[0].state.busy.store(true, Ordering::Relaxed);
-        let after = vec![target("a", "redis"), target("a", "redis:1"), target("c", "redis")];
-        let busy: Vec<bool> = with_states_of(&before, after)
-            .iter()
-            .map(|target| target.state.busy.load(Ordering::Relaxed))
-            .collect();
+        let mut after = [target("a", "redis"), target("a", "redis:1"), target("c", "redis")];
+        keep_states(&before, &mut after);
+        let busy = after.map(|target| target.state.busy.load(Ordering::Relaxed));
         assert_eq!(busy, [true, false, false]);
     }
 
