@@ -7,7 +7,7 @@ packages_to_build=(build-essential pkg-config librrd-dev libclang-dev)
 packages_to_run=(redis-server redis-tools rrdtool fonts-dejavu-core curl ca-certificates)
 # The servers that the poller's fetchers are tested with.
 # shellcheck disable=SC2034
-packages_to_fetch_from=(apache2-bin nginx php-cli squid)
+packages_to_fetch_from=(apache2-bin nginx php-cli prometheus-node-exporter squid)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -30,7 +30,7 @@ install_packages() {
         as_root=(sudo)
     fi
     # Debian starts these when it installs them; Kurado's are others.
-    for service in redis-server nginx squid; do
+    for service in redis-server nginx prometheus-node-exporter squid; do
         command -v "$service" >/dev/null || [[ " ${missing[*]} " != *" $service "* ]] || started+=("$service")
     done
     say "Installing packages: ${missing[*]} …"

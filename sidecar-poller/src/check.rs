@@ -19,7 +19,7 @@ pub fn tables(site: &Site, definitions: &Definitions) -> String {
         .into_iter()
         .map(|name| {
             let shown = match definitions.view(name) {
-                Some(View::Definition(_)) => "yes",
+                Some(View::Definition(_) | View::Mapping) => "yes",
                 Some(View::Program(_)) => "by a program",
                 None => "no definition",
             };

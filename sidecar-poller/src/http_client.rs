@@ -17,7 +17,7 @@ use crate::fetch::{FetchError, Request};
 
 /// From looking up the name until the connection stands.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
-/// The longest answer, head and framing included, in bytes.
+/// The longest answer, head and framing included, in bytes, unless [`Server::up_to`] says another.
 const LONGEST: usize = 1024 * 1024;
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -31,6 +31,7 @@ pub struct Server<'a> {
     address: &'a str,
     port: u16,
     host: &'a str,
+    longest: usize,
 }
 
 /// A page, answered with 200.
@@ -51,13 +52,19 @@ impl<'a> Server<'a> {
     /// Where that is no port.
     pub fn of(request: &Request<'a>, default_port: u16) -> Result<Self, FetchError> {
         let port = request.port(default_port)?;
-        Ok(Self { address: request.address, port, host: request.address })
+        Ok(Self { address: request.address, port, host: request.address, longest: LONGEST })
     }
 
     /// The same server under another name.
     #[must_use]
     pub fn called(self, host: &'a str) -> Self {
         Self { host, ..self }
+    }
+
+    /// The same server, whose answers may have so many bytes.
+    #[must_use]
+    pub fn up_to(self, longest: usize) -> Self {
+        Self { longest, ..self }
     }
 
     /// Gets a page by its path, with the query.
@@ -94,7 +101,7 @@ impl<'a> Server<'a> {
             .await
             .map_err(|reason| FetchError::Failed(format!("{place}: {reason}")))?;
         let place = format!("{place}, {target}");
-        let response = exchange(&mut stream, &self.head(target))
+        let response = exchange(&mut stream, &self.head(target), self.longest)
             .await
             .map_err(|reason| FetchError::Failed(format!("{place}: {reason}")))?;
         response.page(place)
@@ -153,17 +160,21 @@ impl Page {
 }
 
 /// Sends the request and reads the answer.
-async fn exchange(stream: &mut TcpStream, request: &str) -> Result<Response, String> {
+async fn exchange(
+    stream: &mut TcpStream,
+    request: &str,
+    longest: usize,
+) -> Result<Response, String> {
     stream.write_all(request.as_bytes()).await.map_err(|error| reason(&error))?;
     let mut received = Vec::with_capacity(LONGEST_HEAD);
     loop {
         let count = stream.read_buf(&mut received).await.map_err(|error| reason(&error))?;
         let connection = if count == 0 { Connection::Closed } else { Connection::Open };
-        if let Some(response) = parse(&received, connection)? {
+        if let Some(response) = parse(&received, connection, longest)? {
             return Ok(response);
         }
-        if received.len() > LONGEST {
-            return Err(too_long());
+        if received.len() > longest {
+            return Err(too_long(longest));
         }
     }
 }
@@ -213,7 +224,11 @@ impl Response {
 
 /// The response that these bytes are, or `None` where more must come. Gives a response or an error
 /// once the connection is closed.
-fn parse(received: &[u8], connection: Connection) -> Result<Option<Response>, String> {
+fn parse(
+    received: &[u8],
+    connection: Connection,
+    longest: usize,
+) -> Result<Option<Response>, String> {
     let mut rest = received;
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
@@ -244,7 +259,7 @@ fn parse(received: &[u8], connection: Connection) -> Result<Option<Response>, St
             continue;
         }
         let body = match status {
-            200 => self::body(body, framing(head.headers)?, connection)?,
+            200 => self::body(body, framing(head.headers, longest)?, connection, longest)?,
             _ => Some(Vec::new()),
         };
         return Ok(body.map(|body| Response {
@@ -262,7 +277,7 @@ fn header(headers: &[httparse::Header<'_>], name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(header.value).trim().to_owned())
 }
 
-fn framing(headers: &[httparse::Header<'_>]) -> Result<Framing, String> {
+fn framing(headers: &[httparse::Header<'_>], longest: usize) -> Result<Framing, String> {
     if let Some(coding) = header(headers, "transfer-encoding") {
         return match coding.to_ascii_lowercase().as_str() {
             "chunked" => Ok(Framing::Chunked),
@@ -273,8 +288,8 @@ fn framing(headers: &[httparse::Header<'_>]) -> Result<Framing, String> {
     match header(headers, "content-length") {
         None => Ok(Framing::UntilClosed),
         Some(text) => match text.parse() {
-            Ok(length) if length <= LONGEST => Ok(Framing::Length(length)),
-            Ok(_) => Err(too_long()),
+            Ok(length) if length <= longest => Ok(Framing::Length(length)),
+            Ok(_) => Err(too_long(longest)),
             Err(_) => Err(format!("the answer's length '{text}' must be a number of bytes")),
         },
     }
@@ -285,6 +300,7 @@ fn body(
     received: &[u8],
     framing: Framing,
     connection: Connection,
+    longest: usize,
 ) -> Result<Option<Vec<u8>>, String> {
     let closed = connection == Connection::Closed;
     match framing {
@@ -298,7 +314,7 @@ fn body(
         },
         // The last chunk and what may stand behind it end so: only then it is worth a look.
         Framing::Chunked if !closed && !received.ends_with(b"\r\n\r\n") => Ok(None),
-        Framing::Chunked => match joined_chunks(received)? {
+        Framing::Chunked => match joined_chunks(received, longest)? {
             None if closed => Err("the answer ended before its last chunk".to_owned()),
             body => Ok(body),
         },
@@ -306,7 +322,7 @@ fn body(
 }
 
 /// The body without its chunks' sizes, or `None` where the last chunk has not come.
-fn joined_chunks(received: &[u8]) -> Result<Option<Vec<u8>>, String> {
+fn joined_chunks(received: &[u8], longest: usize) -> Result<Option<Vec<u8>>, String> {
     let (mut body, mut rest) = (Vec::new(), received);
     loop {
         let bad_size = |_| "a chunk of the answer has no size".to_owned();
@@ -318,8 +334,8 @@ fn joined_chunks(received: &[u8]) -> Result<Option<Vec<u8>>, String> {
         if size == 0 {
             return Ok(Some(body));
         }
-        let size = usize::try_from(size).ok().filter(|size| *size <= LONGEST);
-        let end = start + size.ok_or_else(too_long)?;
+        let size = usize::try_from(size).ok().filter(|size| *size <= longest);
+        let end = start + size.ok_or_else(|| too_long(longest))?;
         let Some(chunk) = rest.get(start..end) else {
             return Ok(None);
         };
@@ -332,8 +348,8 @@ fn joined_chunks(received: &[u8]) -> Result<Option<Vec<u8>>, String> {
     }
 }
 
-fn too_long() -> String {
-    format!("the answer is longer than {LONGEST} bytes")
+fn too_long(longest: usize) -> String {
+    format!("the answer is longer than {longest} bytes")
 }
 
 /// The first bytes, as far as they can be printed, in one line.
@@ -372,7 +388,7 @@ mod tests {
     const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn server(port: u16) -> Server<'static> {
-        Server { address: "127.0.0.1", port, host: "127.0.0.1" }
+        Server { address: "127.0.0.1", port, host: "127.0.0.1", longest: LONGEST }
     }
 
     /// Gets `/page` from a server that gives this answer; an error without its place.
@@ -417,7 +433,8 @@ mod tests {
             stream.write_all(&page(host)).await.unwrap();
         })
         .await;
-        let got = Server { address: "::1", port, host: "::1" }.get("/").await.unwrap();
+        let got =
+            Server { address: "::1", port, host: "::1", longest: LONGEST }.get("/").await.unwrap();
         assert_eq!(got.text, format!("Host: [::1]:{port}"));
     }
 
@@ -626,8 +643,8 @@ mod tests {
             ], 0..10),
         ) {
             let received = [start.as_bytes(), &parts.concat()].concat();
-            let _ = parse(&received, Connection::Open);
-            prop_assert_ne!(parse(&received, Connection::Closed), Ok(None));
+            let _ = parse(&received, Connection::Open, LONGEST);
+            prop_assert_ne!(parse(&received, Connection::Closed, LONGEST), Ok(None));
         }
 
         #[test]
@@ -642,9 +659,9 @@ mod tests {
             }
             answer.extend_from_slice(b"0\r\n\r\n");
             for length in 0..answer.len() {
-                prop_assert_eq!(parse(&answer[..length], Connection::Open), Ok(None));
+                prop_assert_eq!(parse(&answer[..length], Connection::Open, LONGEST), Ok(None));
             }
-            let response = parse(&answer, Connection::Open).unwrap().unwrap();
+            let response = parse(&answer, Connection::Open, LONGEST).unwrap().unwrap();
             prop_assert_eq!(response.body, chunks.concat());
         }
     }

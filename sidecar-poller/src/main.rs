@@ -12,6 +12,7 @@
 mod check;
 mod connection;
 mod dns;
+mod exposition;
 mod fetch;
 mod http_client;
 mod json;

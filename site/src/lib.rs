@@ -4,11 +4,13 @@
 //! - [`Configuration`]: both together; [`Watcher`]: how programs follow its files.
 //! - [`Definitions`]: what each plugin shows: groups, meta, graphs.
 //! - [`program`]: plugins that are users' programs.
+//! - [`prometheus`]: which numbers of an exporter are taken.
 //! - [`graph`]: from a graph's definition to rrdgraph arguments with the paths of RRD files.
 
 pub mod definition;
 pub mod graph;
 pub mod program;
+pub mod prometheus;
 
 mod config;
 mod configuration;

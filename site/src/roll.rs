@@ -7,6 +7,7 @@ use line_protocol::Identifier;
 use serde_json::{Map, Value as Json};
 
 use crate::error::SiteError;
+use crate::prometheus::{self, Mapping};
 use crate::secrets;
 use crate::site::Notes;
 use crate::yaml::{self, Node};
@@ -86,9 +87,13 @@ pub(crate) fn metrics_config(
     node: &Node,
     notes: &mut Notes,
 ) -> Result<Map<String, Json>, SiteError> {
-    Ok(node
-        .entries(file, "metrics_config")?
-        .iter()
-        .map(|(key, value)| (key.name.clone(), secrets::to_json(file, value, notes)))
-        .collect())
+    let entries = node.entries(file, "metrics_config")?;
+    for (key, value) in entries {
+        if key.name.eq_ignore_ascii_case(prometheus::PLUGIN) {
+            Mapping::check(file, value)?;
+        }
+    }
+    let json =
+        entries.iter().map(|(key, value)| (key.name.clone(), secrets::to_json(file, value, notes)));
+    Ok(json.collect())
 }

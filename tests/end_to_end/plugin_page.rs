@@ -7,11 +7,13 @@ use std::process::{Command, Stdio};
 
 use crate::server::Server;
 use crate::whole::{start, start_web};
-use test_redis::{built, eventually};
+use test_redis::{Running, built, eventually, free_port};
 
 const PAGE: &str = include_str!("../../docs/plugins.md");
 /// The port of Redis on the page.
 const PORT: &str = "1887";
+/// The port of the node exporter there.
+const EXPORTER: &str = "9100";
 
 /// A block of the page.
 struct Block {
@@ -97,11 +99,29 @@ fn matches(printed: &str, wanted: &str) -> bool {
     last.is_empty() || rest.is_empty()
 }
 
+fn start_exporter(directory: &Path) -> (Running, String) {
+    eventually("a start of the node exporter", || {
+        let port = free_port().to_string();
+        let mut command = Command::new("prometheus-node-exporter");
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let mut exporter = start(&mut command, directory);
+        let ready = eventually("the node exporter", || {
+            if exporter.0.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            reqwest::blocking::get(format!("http://127.0.0.1:{port}/")).is_ok().then_some(true)
+        });
+        // It may have lost its port to another process.
+        ready.then_some((exporter, port))
+    })
+}
+
 #[test]
 fn what_the_page_about_plugins_teaches_works_as_it_stands_there() {
     let redis = Server::start(&[]);
     let directory = redis.path();
     let port = redis.port().to_string();
+    let (_exporter, exporter) = start_exporter(directory);
     let config = format!(
         "config:\n  redis: 127.0.0.1:{port}\n  data_dir: data\n  metrics_plugin_dir: [plugins]\n---\n\
          service: Kurado\nservers:\n  - roll: linux.yml\n    hosts: [127.0.0.1 localhost this machine]\n"
@@ -112,7 +132,7 @@ fn what_the_page_about_plugins_teaches_works_as_it_stands_there() {
     let mut files = Vec::new();
     let mut consoles = 0;
     for block in blocks() {
-        let text = block.text.replace(PORT, &port);
+        let text = block.text.replace(PORT, &port).replace(EXPORTER, &exporter);
         match block.file {
             _ if block.language == "console" => {
                 run(&text, directory);
@@ -134,9 +154,10 @@ fn what_the_page_about_plugins_teaches_works_as_it_stands_there() {
             "plugins/fetch/connect.py",
             "plugins/connect.toml",
             "plugins/view/connect.sh",
+            "rolls/linux.yml",
         ]
     );
-    assert_eq!(consoles, 5);
+    assert_eq!(consoles, 6);
 
     // And as a whole: agent and poller fill the files, the web draws them.
     let configuration = directory.join("kurado.yml");
@@ -148,10 +169,15 @@ fn what_the_page_about_plugins_teaches_works_as_it_stands_there() {
     let _poller = start(poller.arg("-c").arg(&configuration), directory);
     let (_web, url) = start_web(&configuration, directory, "");
     let connect = format!("connect:{port}:22");
+    let prometheus = format!("prometheus:{exporter}");
     let of_connect = format!("time-{port}");
-    for (plugin, graph) in
-        [("processes", "running"), ("processes", "forks"), (&connect, of_connect.as_str())]
-    {
+    for (plugin, graph) in [
+        ("processes", "running"),
+        ("processes", "forks"),
+        (&connect, of_connect.as_str()),
+        (&prometheus, "cpu-mode"),
+        (&prometheus, "load"),
+    ] {
         let graph =
             format!("{url}/graph?address=127.0.0.1&plugin_identifier={plugin}&graph={graph}");
         eventually(&graph, || {
@@ -161,7 +187,9 @@ fn what_the_page_about_plugins_teaches_works_as_it_stands_there() {
     }
     let page = reqwest::blocking::get(format!("{url}/server?address=127.0.0.1")).unwrap();
     let page = page.text().unwrap();
-    for wanted in ["<h3>Processes</h3>", "<dt>kernel</dt>", "<h3>Connections</h3>"] {
+    for wanted in
+        ["<h3>Processes</h3>", "<dt>kernel</dt>", "<h3>Connections</h3>", "<h3>Prometheus ("]
+    {
         assert!(page.contains(wanted), "{wanted}: {page}");
     }
 }

@@ -9,11 +9,11 @@ mod http;
 mod jolokia;
 mod nginx;
 mod opcache;
+mod prometheus;
 mod redis;
 mod squid;
 
 use std::fmt::Write;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub enum Fetcher {
     Nginx,
     /// PHP's OPcache.
     Opcache,
+    /// A Prometheus exporter.
+    Prometheus,
     /// A Redis server.
     Redis,
     /// Squid.
@@ -113,6 +115,7 @@ impl Fetcher {
             "jolokia" => Some(Self::Jolokia),
             "nginx" => Some(Self::Nginx),
             "opcache" => Some(Self::Opcache),
+            "prometheus" => Some(Self::Prometheus),
             "redis" => Some(Self::Redis),
             "squid" => Some(Self::Squid),
             _ => None,
@@ -124,19 +127,25 @@ impl Fetcher {
     /// # Errors
     /// Where nothing could be fetched.
     pub async fn fetch(&self, request: Request<'_>) -> Result<Report, FetchError> {
-        let fetch: Pin<Box<dyn Future<Output = _> + Send>> = match self {
-            // Waits for its turn first, and then has its own limit.
-            Self::External(external) => return external.fetch(request).await,
-            Self::Gaurun => Box::pin(gaurun::fetch(request)),
-            Self::Goapp => Box::pin(goapp::fetch(request)),
-            Self::Http => Box::pin(http::fetch(request)),
-            Self::Jolokia => Box::pin(jolokia::fetch(request)),
-            Self::Nginx => Box::pin(nginx::fetch(request)),
-            Self::Opcache => Box::pin(opcache::fetch(request)),
-            Self::Redis => Box::pin(redis::fetch(request)),
-            Self::Squid => Box::pin(squid::fetch(request)),
+        let fetch = async {
+            match self {
+                Self::External(external) => external.fetch(request).await,
+                Self::Gaurun => gaurun::fetch(request).await,
+                Self::Goapp => goapp::fetch(request).await,
+                Self::Http => http::fetch(request).await,
+                Self::Jolokia => jolokia::fetch(request).await,
+                Self::Nginx => nginx::fetch(request).await,
+                Self::Opcache => opcache::fetch(request).await,
+                Self::Prometheus => prometheus::fetch(request).await,
+                Self::Redis => redis::fetch(request).await,
+                Self::Squid => squid::fetch(request).await,
+            }
         };
-        tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut))
+        match self {
+            // Waits for its turn first, and then has its own limit.
+            Self::External(_) => fetch.await,
+            _ => tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut)),
+        }
     }
 }
 

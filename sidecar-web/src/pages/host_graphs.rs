@@ -6,7 +6,7 @@ use std::time::Instant;
 use line_protocol::Identifier;
 use site::graph::{Source, sources};
 use site::program::Call;
-use site::{GraphDefinition, Group, Host, Meta, View};
+use site::{GraphDefinition, Group, Host, Meta, View, prometheus};
 
 use crate::app::{App, Known};
 use crate::files;
@@ -169,6 +169,10 @@ pub async fn groups(
         Some(View::Program(program)) => {
             app.programs.groups(program, &call(host, identifier, meta), until).await
         }
+        Some(View::Mapping) => {
+            let config = &host.roll.metrics_config;
+            Ok(prometheus::definition(config, identifier, meta)?.groups(identifier, meta))
+        }
         None => Err(format!(
             "Nothing says what to show of {identifier}: there is no definition {0}.toml and no program view/{0}",
             identifier.name()
@@ -188,6 +192,12 @@ pub async fn graph(
 ) -> Option<Result<GraphDefinition, String>> {
     match app.definitions.view(identifier.name())? {
         View::Definition(definition) => definition.graph(identifier, name, meta).map(Ok),
+        View::Mapping => {
+            match prometheus::definition(&host.roll.metrics_config, identifier, meta) {
+                Ok(definition) => definition.graph(identifier, name, meta).map(Ok),
+                Err(fault) => Some(Err(fault)),
+            }
+        }
         View::Program(program) => {
             Some(app.programs.graph(program, &call(host, identifier, meta), name, until).await)
         }

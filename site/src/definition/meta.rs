@@ -56,7 +56,8 @@ impl Selection {
             .filter(|(name, _)| self.shows(name))
     }
 
-    fn shows(&self, name: &str) -> bool {
+    /// Whether a name is chosen.
+    pub(crate) fn shows(&self, name: &str) -> bool {
         let matching = |(_, pattern): &&(Choice, Pattern)| match pattern {
             Pattern::Name(exact) => name == exact,
             Pattern::Prefix(prefix) => name.starts_with(prefix.as_str()),

@@ -3,10 +3,10 @@
 //! The format is explained at the top of `plugins/base.toml`.
 
 mod condition;
-mod drawing;
+pub(crate) mod drawing;
 mod expression;
-mod file;
-mod meta;
+pub(crate) mod file;
+pub(crate) mod meta;
 mod template;
 
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use line_protocol::Identifier;
 
 use crate::graph::GraphDefinition;
 use crate::program::{self, Program, Purpose};
+use crate::prometheus;
 use crate::sources::Sources;
 use condition::Condition;
 use drawing::Graph;
@@ -54,6 +55,8 @@ pub enum View<'a> {
     Definition(&'a Definition),
     /// A user's program.
     Program(&'a Program),
+    /// The mapping in the host's `metrics_config`: [`crate::prometheus::definition`].
+    Mapping,
 }
 
 /// A fault in a definition: `file:line: what was found; what is allowed`.
@@ -126,6 +129,7 @@ impl Definitions {
         match (self.view.get(name), self.definitions.get(name)) {
             (Some(program), _) => Some(View::Program(program)),
             (None, Some(definition)) => Some(View::Definition(definition)),
+            (None, None) if name == prometheus::PLUGIN => Some(View::Mapping),
             (None, None) => None,
         }
     }

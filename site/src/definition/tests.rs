@@ -488,6 +488,21 @@ fn http_draws_requests_only_where_the_server_counts_them() {
 }
 
 #[test]
+fn rrdtool_draws_what_a_mapping_shows_without_a_definition() {
+    let draws = ["line", "area", "stack"].map(|draw| {
+        serde_json::json!({"metric": "a:b", "key": format!("{draw}-{{x}}"), "label": "50 % \\l: {x}", "draw": draw, "unit": "bytes/s"})
+    });
+    let config = serde_json::json!({"prometheus": {"9100": draws}});
+    let keys = |draw: &str| (format!("keys-{draw}-x"), format!("{draw}-1.derive,{draw}-2.gauge"));
+    let meta: Meta = ["line", "area", "stack"].map(keys).into();
+    let plugin = id("prometheus");
+    let config = config.as_object().unwrap();
+    let definition = prometheus::definition(config, &plugin, &meta).unwrap();
+    assert_eq!(definition.groups(&plugin, &meta)[0].graphs.len(), 3);
+    draw_all(&definition, "prometheus", &meta);
+}
+
+#[test]
 fn rrdtool_draws_whatever_the_format_allows() {
     let definition = parse(
         r##"
@@ -534,12 +549,14 @@ fn a_program_shows_its_plugin_in_place_of_any_definition_and_one_that_fetches_ma
     let shown_by = |name: &str| match definitions.view(name) {
         Some(View::Program(program)) => program.path().strip_prefix(dir.path()).unwrap().to_str(),
         Some(View::Definition(_)) => Some("definition"),
+        Some(View::Mapping) => Some("mapping"),
         None => None,
     };
     assert_eq!(shown_by("redis"), Some("view/redis.pl"));
     assert_eq!(shown_by("shop"), Some("view/shop"));
     assert_eq!(shown_by("queue"), Some("definition"));
     assert_eq!(shown_by("base"), Some("definition"));
+    assert_eq!(shown_by("prometheus"), Some("mapping"));
     assert_eq!(shown_by("nobody"), None);
     for (name, is_pushed) in [
         ("base", true),
