@@ -40,8 +40,8 @@ pub enum Purpose {
     View,
 }
 
-/// What a program is called with.
-#[derive(Debug, Clone, Copy)]
+/// What a program is called with. Not to be printed: its settings hold passwords.
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The host's address.
     pub address: &'a str,
