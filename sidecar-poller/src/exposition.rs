@@ -114,18 +114,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<(String, Vec<(String, String)>, f64), &'static str> {
+    /// Name, labels and value.
+    type Whole = (String, Vec<(String, String)>, f64);
+
+    fn read(text: &str) -> Result<Whole, &'static str> {
         let Line::Sample { name, rest } = line(text) else { return Err("no sample") };
         let read = sample(rest)?;
         let labels = read.labels.into_iter().map(|(name, value)| (name.to_owned(), value));
         Ok((name.to_owned(), labels.collect(), read.value))
     }
 
-    fn whole(
-        name: &str,
-        labels: &[(&str, &str)],
-        value: f64,
-    ) -> (String, Vec<(String, String)>, f64) {
+    fn whole(name: &str, labels: &[(&str, &str)], value: f64) -> Whole {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         (name.to_owned(), labels.collect(), value)
     }

@@ -1,7 +1,7 @@
 //! `kurado-poller` pulls, every minute, what can't push, and hands the lines to Redis.
 //!
 //! - [`targets`]: which plugins of which hosts are fetched.
-//! - [`schedule`]: when.
+//! - [`schedule`]: when each of them is due.
 //! - [`poll`]: starts the fetches.
 //! - [`fetch`]: the fetchers; [`dns`]: the addresses of the names that they connect to.
 //! - [`push`]: the way of the lines to Redis.
