@@ -13,6 +13,7 @@ mod redis_server;
 mod resp;
 mod rrd_files;
 mod rrdcached;
+mod slow_servers;
 mod statistics;
 mod table;
 mod victoria_metrics;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 
 use bench::{Bench, Scale};
-use benchmarks::{create, memory, push, steady, write};
+use benchmarks::{create, memory, poll, push, steady, write};
 
 /// What may go wrong while measuring, in words.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -68,6 +69,8 @@ enum Part {
     Memory,
     /// A fleet that pushes each minute
     Steady,
+    /// Thousands of targets of the poller that answer late or never
+    Poll,
     /// All of these
     All,
 }
@@ -81,6 +84,7 @@ impl Part {
             Self::Create => Some(("create", create::run)),
             Self::Memory => Some(("memory", memory::run)),
             Self::Steady => Some(("steady", steady::run)),
+            Self::Poll => Some(("poll", poll::run)),
             Self::All => None,
         }
     }

@@ -89,6 +89,11 @@ impl RedisServer {
         Endpoint::Tcp(self.port)
     }
 
+    /// Its port's number.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         self.directory.path()

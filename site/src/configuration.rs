@@ -42,8 +42,8 @@ impl Configuration {
         let definitions = Definitions::read(dirs, &mut notes.sources)?;
         for dir in dirs {
             // Programs: which plugins there are follows from these.
-            notes.sources.note_entries(&dir.join("fetch"));
-            notes.sources.note_entries(&dir.join("view"));
+            notes.sources.note_programs(&dir.join("fetch"));
+            notes.sources.note_programs(&dir.join("view"));
         }
         Ok(Self { site, definitions })
     }
@@ -114,6 +114,7 @@ impl Watcher {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
     struct Files(TempDir);
@@ -196,7 +197,11 @@ mod tests {
         assert!(look_twice(&mut watcher).is_some());
         files.write("own/fetch/shop", "");
         assert!(look_twice(&mut watcher).is_some());
-        assert!(look_twice(&mut watcher).is_none());
+        fs::set_permissions(files.path("own/fetch/shop"), fs::Permissions::from_mode(0o755))
+            .unwrap();
+        assert!(look_twice(&mut watcher).is_some());
+        fs::write(files.path("own/fetch/shop"), "#!/bin/sh").unwrap();
+        assert!(look_twice(&mut watcher).is_none(), "programs are not read");
     }
 
     #[test]

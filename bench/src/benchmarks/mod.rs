@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod memory;
+pub mod poll;
 pub mod push;
 pub mod steady;
 pub mod write;
