@@ -11,7 +11,7 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 # Installs those of the Debian packages named that are missing.
 install_packages() {
-    local package missing=() as_root=() has_redis=no log
+    local package missing=() units=() as_root=() log
     if ! command -v apt-get >/dev/null; then
         say "No apt-get here, so no package was installed. Kurado needs: $*"
         return
@@ -26,7 +26,6 @@ install_packages() {
             fail "These packages are missing, and there is no sudo to install them: ${missing[*]}"
         as_root=(sudo)
     fi
-    command -v redis-server >/dev/null && has_redis=yes
     say "Installing packages: ${missing[*]} …"
     log=$(mktemp)
     if ! {
@@ -38,9 +37,14 @@ install_packages() {
         fail "Installing them failed; see above, and $log."
     fi
     rm -f "$log"
-    # Debian starts one of its own; Kurado's is another.
-    if [[ $has_redis == no && -d /run/systemd/system ]]; then
-        "${as_root[@]}" systemctl disable --quiet --now redis-server
+    # Debian starts what it installs; Kurado's, and the tests', are others.
+    for package in "${missing[@]}"; do
+        case $package in
+            memcached | redis-server) units+=("$package") ;;
+        esac
+    done
+    if ((${#units[@]})) && [[ -d /run/systemd/system ]]; then
+        "${as_root[@]}" systemctl disable --quiet --now "${units[@]}"
     fi
 }
 

@@ -1,6 +1,12 @@
 //! Fetchers: each asks one kind of server for its numbers. One file a built-in fetcher.
 
+#[cfg(test)]
+mod drawn;
+#[cfg(test)]
+mod hostile;
+mod memcached;
 mod redis;
+mod socket;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,6 +20,8 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 /// A built-in fetcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetcher {
+    /// A memcached.
+    Memcached,
     /// A Redis server.
     Redis,
 }
@@ -75,6 +83,7 @@ impl Fetcher {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
+            "memcached" => Some(Self::Memcached),
             "redis" => Some(Self::Redis),
             _ => None,
         }
@@ -85,8 +94,11 @@ impl Fetcher {
     /// # Errors
     /// Where nothing could be fetched.
     pub async fn fetch(self, request: Request<'_>) -> Result<Report, FetchError> {
-        let fetch = match self {
-            Self::Redis => redis::fetch(request),
+        let fetch = async {
+            match self {
+                Self::Memcached => memcached::fetch(request).await,
+                Self::Redis => redis::fetch(request).await,
+            }
         };
         tokio::time::timeout(LIMIT, fetch).await.unwrap_or(Err(FetchError::TimedOut))
     }

@@ -24,8 +24,9 @@ use template::{Scope, Template};
 /// What is known of one plugin of a host, without history: names and values.
 pub type Meta = BTreeMap<String, String>;
 
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: &[(&str, &str)] = &[
     ("base", include_str!("../../../plugins/base.toml")),
+    ("memcached", include_str!("../../../plugins/memcached.toml")),
     ("redis", include_str!("../../../plugins/redis.toml")),
 ];
 
@@ -64,7 +65,7 @@ impl Definitions {
                 definitions.insert(name, Arc::new(file::parse(&path, &source)?));
             }
         }
-        for (name, source) in BUILTIN {
+        for &(name, source) in BUILTIN {
             if !definitions.contains_key(name) {
                 let path = PathBuf::from(format!("plugins/{name}.toml"));
                 definitions.insert(name.to_owned(), Arc::new(file::parse(&path, source)?));

@@ -72,6 +72,20 @@ fn an_empty_list_shows_a_warning_in_place_of_its_loop() {
 }
 
 #[test]
+fn memcached_shows_its_port_and_all_meta() {
+    let meta: Meta = [("maxconns", "1024"), ("uptime", "86460"), ("version", "1.6.18")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let groups = builtin("memcached").groups(&id("memcached"), &meta);
+    assert_eq!(labels(&groups), ["Memcached (11211)"]);
+    let shown: Vec<_> = groups[0].meta.iter().map(|(n, v)| format!("{n} {v}")).collect();
+    assert_eq!(shown, ["version 1.6.18", "uptime up 1 days,  0:01", "maxconns 1024"]);
+    assert_eq!(groups[0].graphs, ["usage", "items", "evictions", "count", "rate", "conn"]);
+    let other = builtin("memcached").groups(&id("memcached:11311"), &meta);
+    assert_eq!(labels(&other), ["Memcached (11311)"]);
+}
+
+#[test]
 fn redis_shows_its_port_and_all_meta() {
     let meta: Meta =
         [("version", "7.0.15"), ("maxmemory", "1073741824"), ("role", "master"), ("uptime", "60")]
@@ -221,8 +235,9 @@ fn users_definitions_come_first() {
     }
     let none = dir.path().join("none");
     let definitions = Definitions::load(&[none, first, second]).unwrap();
-    let names: Vec<_> = definitions.iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["base", "first", "redis", "second"]);
+    for name in ["base", "first", "redis", "second"] {
+        assert!(definitions.iter().any(|(known, _)| known == name), "{name}");
+    }
     let groups = definitions.get("redis").unwrap().groups(&id("redis"), &Meta::new());
     assert_eq!(labels(&groups), ["first"]);
 }
@@ -426,6 +441,11 @@ fn draw_all(definition: &Definition, plugin: &str, meta: &Meta) {
 #[test]
 fn rrdtool_draws_every_graph_of_base() {
     draw_all(&builtin("base"), "base", &base_meta());
+}
+
+#[test]
+fn rrdtool_draws_every_graph_of_memcached() {
+    draw_all(&builtin("memcached"), "memcached:11211", &Meta::new());
 }
 
 #[test]
