@@ -40,6 +40,7 @@ install_packages() {
     # Debian starts what it installs; Kurado's, and the tests', are others.
     for package in "${missing[@]}"; do
         case $package in
+            mariadb-server) units+=(mariadb) ;;
             memcached | redis-server) units+=("$package") ;;
         esac
     done

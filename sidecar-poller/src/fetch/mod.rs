@@ -5,6 +5,7 @@ mod drawn;
 #[cfg(test)]
 mod hostile;
 mod memcached;
+mod mysql;
 mod redis;
 mod socket;
 
@@ -22,6 +23,8 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 pub enum Fetcher {
     /// A memcached.
     Memcached,
+    /// A MySQL or MariaDB server.
+    Mysql,
     /// A Redis server.
     Redis,
 }
@@ -84,6 +87,7 @@ impl Fetcher {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "memcached" => Some(Self::Memcached),
+            "mysql" => Some(Self::Mysql),
             "redis" => Some(Self::Redis),
             _ => None,
         }
@@ -97,6 +101,7 @@ impl Fetcher {
         let fetch = async {
             match self {
                 Self::Memcached => memcached::fetch(request).await,
+                Self::Mysql => mysql::fetch(request).await,
                 Self::Redis => redis::fetch(request).await,
             }
         };

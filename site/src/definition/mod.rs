@@ -27,6 +27,7 @@ pub type Meta = BTreeMap<String, String>;
 const BUILTIN: &[(&str, &str)] = &[
     ("base", include_str!("../../../plugins/base.toml")),
     ("memcached", include_str!("../../../plugins/memcached.toml")),
+    ("mysql", include_str!("../../../plugins/mysql.toml")),
     ("redis", include_str!("../../../plugins/redis.toml")),
 ];
 

@@ -86,6 +86,59 @@ fn memcached_shows_its_port_and_all_meta() {
 }
 
 #[test]
+fn mysql_shows_groups_by_meta_and_the_port_only_when_given() {
+    let groups = |identifier: &str, replication: &str, innodb: &str| {
+        let meta: Meta = [
+            ("version", "8.4.2"),
+            ("uptime", "60"),
+            ("innodb", innodb),
+            ("innodb_version", "8.4"),
+            ("innodb_flush_method", "O_DIRECT"),
+            ("replication", replication),
+            ("replication_master_host", "db1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        builtin("mysql").groups(&id(identifier), &meta)
+    };
+    let all = groups("mysql", "1", "1");
+    assert_eq!(labels(&all), ["MySQL", "MySQL replication", "MySQL InnoDB"]);
+    let shown = |group: &Group| -> Vec<String> {
+        group.meta.iter().map(|(name, value)| format!("{name} {value}")).collect()
+    };
+    assert_eq!(
+        shown(&all[0]),
+        ["version 8.4.2", "uptime up 0 days,  0:01", "innodb 1", "replication 1"]
+    );
+    assert_eq!(shown(&all[1]), ["master_host db1"]);
+    assert_eq!(shown(&all[2]), ["version 8.4", "flush_method O_DIRECT"]);
+    assert_eq!(
+        all.iter().flat_map(|group| &group.graphs).collect::<Vec<_>>(),
+        [
+            "rate",
+            "count",
+            "slow",
+            "select-type",
+            "sort",
+            "tmp-obj",
+            "thread",
+            "replication-second",
+            "replication-position",
+            "row-ops-rate",
+            "row-pos-speed",
+            "cache-rate",
+            "bp-usage",
+            "dirty-rate",
+            "page-io",
+            "innodb-io",
+            "innodb-mutex",
+        ]
+    );
+    assert_eq!(labels(&groups("mysql:3307", "0", "1")), ["MySQL(3307)", "MySQL InnoDB(3307)"]);
+    assert_eq!(labels(&groups("mysql:0", "0", "0")), ["MySQL"]);
+}
+
+#[test]
 fn redis_shows_its_port_and_all_meta() {
     let meta: Meta =
         [("version", "7.0.15"), ("maxmemory", "1073741824"), ("role", "master"), ("uptime", "60")]
@@ -446,6 +499,12 @@ fn rrdtool_draws_every_graph_of_base() {
 #[test]
 fn rrdtool_draws_every_graph_of_memcached() {
     draw_all(&builtin("memcached"), "memcached:11211", &Meta::new());
+}
+
+#[test]
+fn rrdtool_draws_every_graph_of_mysql() {
+    let meta = Meta::from(["innodb", "replication"].map(|name| (name.to_owned(), "1".to_owned())));
+    draw_all(&builtin("mysql"), "mysql:3307", &meta);
 }
 
 #[test]
