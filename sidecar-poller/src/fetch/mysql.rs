@@ -6,6 +6,10 @@
 //! REPLICATION CLIENT (in MariaDB since 10.5 SLAVE MONITOR) for replication. Nothing but SHOW is
 //! sent: nothing is changed, and no table is locked.
 //!
+//! Passwords are proven, and not sent. But a MySQL server that has not seen a user of
+//! `caching_sha2_password` since its start asks for the password, encrypted with a key that it sends
+//! over the same connection: whoever can change what travels there can learn it.
+//!
 //! The client is our own. The libraries at hand trust the server: one takes as much memory as it
 //! announces columns, reads an answer that nobody wants to its end, however long that takes, and
 //! panics at a bad key. A poller talks to thousands, of which each may be broken.
@@ -1012,6 +1016,14 @@ mod tests {
         let column = b"\x03def\0\0\0\x01a\0";
         let mut answer = logged_in(
             &[framed(1, b"\x01"), framed(2, column), framed(3, b"\xfe\0\0\x02\0")].concat(),
+        );
+        let mut small = answer.clone();
+        for sequence in (4..=u8::MAX).chain((0..300).flat_map(|_| 0..=u8::MAX)) {
+            small.extend(framed(sequence, &[0]));
+        }
+        assert_eq!(
+            failure(Hostile::Says(small)).await,
+            "SHOW GLOBAL STATUS: its answer has more than 50000 values"
         );
         let mut sequence = 4_u8;
         while answer.len() < 6 << 20 {

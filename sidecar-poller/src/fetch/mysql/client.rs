@@ -14,6 +14,9 @@ use crate::fetch::socket;
 const LONGEST_ANSWER: usize = 4 << 20;
 /// The columns of one answer; that of `SHOW REPLICA STATUS` has about sixty.
 const MOST_COLUMNS: u64 = 1000;
+/// The values of one answer: there are about two thousand in that of `SHOW VARIABLES`, and each takes
+/// memory even where it is empty.
+const MOST_VALUES: usize = 50_000;
 /// Packets of one login: the greeting, a change of plugin, a key, and the welcome.
 const MOST_STEPS: usize = 6;
 /// `COM_QUIT` and `COM_QUERY`
@@ -164,7 +167,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         loop {
             let packet = self.packet().await?;
             match RowAnswer::parse(&packet, table.names.len()) {
-                Some(RowAnswer::Row(row)) => table.rows.push(row),
+                Some(RowAnswer::Row(row)) if (table.rows.len() + 1) * row.len() <= MOST_VALUES => {
+                    table.rows.push(row);
+                }
+                Some(RowAnswer::Row(_)) => {
+                    return Err(Fault::Odd(format!(
+                        "its answer has more than {MOST_VALUES} values"
+                    )));
+                }
                 Some(RowAnswer::End) => return Ok(table),
                 Some(RowAnswer::Refused(error)) => return Err(Fault::Refused(error)),
                 None => return Err(Fault::odd(&packet)),

@@ -236,7 +236,8 @@ pub(super) fn is_end(packet: &[u8]) -> bool {
 }
 
 impl RowAnswer {
-    /// `None` where the packet is no row of so many columns.
+    /// `None` where the packet is no row of so many columns, which must be few enough to take memory
+    /// for.
     pub(super) fn parse(packet: &[u8], columns: usize) -> Option<Self> {
         if is_end(packet) {
             return Some(Self::End);
@@ -245,7 +246,7 @@ impl RowAnswer {
             return Some(Self::Refused(error));
         }
         let mut rest = Reader(packet);
-        let mut row = Vec::new();
+        let mut row = Vec::with_capacity(columns);
         for _ in 0..columns {
             row.push(match rest.0 {
                 [0xfb, behind @ ..] => {
