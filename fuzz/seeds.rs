@@ -15,6 +15,15 @@ const LINES: &str = include_str!("../tests/samples/agent-2014.tsv");
 const ODD_LINES: &str = include_str!("odd.tsv");
 const CONFIGURATION: &str = include_str!("../packaging/kurado.yml");
 const ROLL: &str = include_str!("../packaging/rolls/linux.yml");
+/// A greeting, another way to log in, an error, a column, a row, and InnoDB's status.
+const MYSQL: [&[u8]; 6] = [
+    b"\x0a8.0.36\0\x05\0\0\0abcdefgh\0\xff\xff\x21\x02\0\xff\xcf\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0caching_sha2_password\0",
+    b"\xfemysql_native_password\0abcdefghijklmnopqrst\0",
+    b"\xff\x15\x04#28000Access denied",
+    b"\x03def\0\0\0\x05Value\x05Value",
+    b"\x06Uptime\x0212",
+    b"Mutex spin waits 5, rounds 6, OS waits 7\nRW-shared spins 1, OS waits 2; RW-excl spins 3, OS waits 4\nRW-sx spins 1, rounds 2, OS waits 3\nNumber of rows inserted 8, updated 1, deleted 2, read 3\nPages read 4, created 3, written 2\n9 OS file reads, 8 OS file writes, 7 OS fsyncs\n6 log i/o's done, 1\nBuffer pool hit rate 9 / 10\nBuffer pool size   64\n",
+];
 const START: u32 = 1_404_873_360;
 /// Bytes of a standard file's header: what the target `rrd_file` takes of it.
 const HEADER_SIZE: usize = 2872;
@@ -39,6 +48,9 @@ fn main() {
     for (number, document) in CONFIGURATION.split("---").enumerate() {
         let both = format!("{document}\0{ROLL}");
         write(&directory, "configuration", &number.to_string(), both.as_bytes());
+    }
+    for (number, seed) in MYSQL.iter().enumerate() {
+        write(&directory, "mysql", &number.to_string(), seed);
     }
     write(&directory, "configuration", "whole", format!("{CONFIGURATION}\0{ROLL}").as_bytes());
 }

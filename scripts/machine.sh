@@ -7,14 +7,14 @@ packages_to_build=(build-essential pkg-config librrd-dev libclang-dev)
 packages_to_run=(redis-server redis-tools rrdtool fonts-dejavu-core curl ca-certificates)
 # The servers that the poller's fetchers are tested with.
 # shellcheck disable=SC2034
-packages_to_fetch_from=(apache2-bin nginx php-cli prometheus-node-exporter squid)
+packages_to_fetch_from=(apache2-bin mariadb-client mariadb-server memcached nginx php-cli prometheus-node-exporter squid)
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 # Installs those of the Debian packages named that are missing.
 install_packages() {
-    local package service missing=() started=() as_root=() log
+    local package missing=() units=() as_root=() log
     if ! command -v apt-get >/dev/null; then
         say "No apt-get here, so no package was installed. Kurado needs: $*"
         return
@@ -29,10 +29,6 @@ install_packages() {
             fail "These packages are missing, and there is no sudo to install them: ${missing[*]}"
         as_root=(sudo)
     fi
-    # Debian starts these when it installs them; Kurado's are others.
-    for service in redis-server nginx prometheus-node-exporter squid; do
-        command -v "$service" >/dev/null || [[ " ${missing[*]} " != *" $service "* ]] || started+=("$service")
-    done
     say "Installing packages: ${missing[*]} …"
     log=$(mktemp)
     if ! {
@@ -44,8 +40,15 @@ install_packages() {
         fail "Installing them failed; see above, and $log."
     fi
     rm -f "$log"
-    if ((${#started[@]})) && [[ -d /run/systemd/system ]]; then
-        "${as_root[@]}" systemctl disable --quiet --now "${started[@]}"
+    # Debian starts what it installs; Kurado's, and the tests', are others.
+    for package in "${missing[@]}"; do
+        case $package in
+            mariadb-server) units+=(mariadb) ;;
+            memcached | nginx | prometheus-node-exporter | redis-server | squid) units+=("$package") ;;
+        esac
+    done
+    if ((${#units[@]})) && [[ -d /run/systemd/system ]]; then
+        "${as_root[@]}" systemctl disable --quiet --now "${units[@]}"
     fi
 }
 

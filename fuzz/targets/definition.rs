@@ -13,8 +13,10 @@ use tempfile::TempDir;
 static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| {
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let directory = directory.expect("a directory");
-    // In the place of a built-in one, so that just the input is read.
-    fs::write(directory.path().join("redis.toml"), "").expect("a file");
+    // In the place of the built-in ones, so that just the input is read.
+    for (name, _) in Definitions::load(&[]).expect("the built-in ones").iter() {
+        fs::write(directory.path().join(format!("{name}.toml")), "").expect("a file");
+    }
     directory
 });
 

@@ -4,19 +4,15 @@
 //! in words for the host's page. Squid's manager is asked for `cache_object://…`, an address that
 //! ready-made clients refuse to send; the grammar of answers is httparse's.
 
-use std::io::ErrorKind;
 use std::net::Ipv6Addr;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::dns;
 use crate::fetch::{FetchError, Request};
+use crate::socket;
 
-/// From looking up the name until the connection stands.
-const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 /// The longest answer, head and framing included, in bytes, unless [`Server::up_to`] says another.
 const LONGEST: usize = 1024 * 1024;
 /// The longest head of an answer, in bytes.
@@ -96,8 +92,7 @@ impl<'a> Server<'a> {
             )));
         }
         let place = format!("port {}", self.port);
-        let mut stream = self
-            .connect()
+        let mut stream = socket::connect(self.address, self.port)
             .await
             .map_err(|reason| FetchError::Failed(format!("{place}: {reason}")))?;
         let place = format!("{place}, {target}");
@@ -105,18 +100,6 @@ impl<'a> Server<'a> {
             .await
             .map_err(|reason| FetchError::Failed(format!("{place}: {reason}")))?;
         response.page(place)
-    }
-
-    async fn connect(&self) -> Result<TcpStream, String> {
-        let connecting = async {
-            let addresses = dns::lookup((self.address, self.port)).await?;
-            TcpStream::connect(&addresses[..]).await
-        };
-        match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(reason(&error)),
-            Err(_) => Err(format!("no connection within {} s", CONNECT_LIMIT.as_secs())),
-        }
     }
 
     fn head(&self, target: &str) -> String {
@@ -165,10 +148,10 @@ async fn exchange(
     request: &str,
     longest: usize,
 ) -> Result<Response, String> {
-    stream.write_all(request.as_bytes()).await.map_err(|error| reason(&error))?;
+    stream.write_all(request.as_bytes()).await.map_err(|error| socket::reason(&error))?;
     let mut received = Vec::with_capacity(LONGEST_HEAD);
     loop {
-        let count = stream.read_buf(&mut received).await.map_err(|error| reason(&error))?;
+        let count = stream.read_buf(&mut received).await.map_err(|error| socket::reason(&error))?;
         let connection = if count == 0 { Connection::Closed } else { Connection::Open };
         if let Some(response) = parse(&received, connection, longest)? {
             return Ok(response);
@@ -365,16 +348,6 @@ fn beginning(bytes: &[u8]) -> String {
     }
 }
 
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-            "the server broke off the connection".to_owned()
-        }
-        _ => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,6 +356,7 @@ mod tests {
     use line_protocol::Identifier;
     use proptest::prelude::*;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use test_redis::free_port;
 
     const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -3,7 +3,8 @@
 //! - [`targets`]: which plugins of which hosts are fetched.
 //! - [`schedule`]: when each of them is due.
 //! - [`poll`]: starts the fetches.
-//! - [`fetch`]: the fetchers; [`dns`]: the addresses of the names that they connect to.
+//! - [`fetch`]: the fetchers; [`socket`], [`http_client`] and [`connection`]: how they connect;
+//!   [`dns`]: the addresses of names.
 //! - [`push`]: the way of the lines to Redis.
 //! - [`run`]: all of these together, and the reading of changed files.
 //! - [`metrics`]: what is counted; [`metrics_page`]: the same for Prometheus.
@@ -22,6 +23,7 @@ mod poll;
 mod push;
 mod run;
 mod schedule;
+mod socket;
 mod targets;
 #[cfg(test)]
 mod test_servers;

@@ -1,12 +1,13 @@
 //! A fetch as its tests see it: what was sent by its line's second column, and whether all that the
 //! plugin's graphs draw is among it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use line_protocol::Identifier;
 use serde_json::Map;
-use site::{Definitions, Meta};
+use site::Meta;
 
+use super::drawn::drawn_keys;
 use super::{FetchError, Fetcher, Report, Request};
 
 /// What was fetched: `metrics.busy.gauge`, `meta.server` and so on, with their values.
@@ -38,23 +39,10 @@ pub fn read(report: &Report) -> Fetched {
 /// Holds that the graphs of a built-in definition, as far as the meta that were fetched show them,
 /// draw just what was fetched: nothing that was not, and nothing forgotten.
 pub fn assert_all_is_drawn(name: &str, fetched: &Fetched) {
-    let plugin = Identifier::parse(name).unwrap();
-    let definitions = Definitions::load(&[]).unwrap();
-    let definition = definitions.get(name).unwrap();
     let meta: Meta = fetched
         .iter()
         .filter_map(|(key, value)| Some((key.strip_prefix("meta.")?.to_owned(), value.clone())))
         .collect();
-    let drawn: BTreeSet<String> = definition
-        .groups(&plugin, &meta)
-        .iter()
-        .flat_map(|group| &group.graphs)
-        .flat_map(|graph| {
-            let graph = definition.graph(&plugin, graph, &meta).unwrap();
-            site::graph::sources(&graph, ("h", &plugin)).unwrap()
-        })
-        .map(|source| source.key)
-        .collect();
     let sent = fetched.keys().filter_map(|key| key.strip_prefix("metrics."));
-    assert_eq!(drawn, sent.map(str::to_owned).collect());
+    assert_eq!(drawn_keys(name, &meta), sent.map(str::to_owned).collect());
 }

@@ -1,12 +1,18 @@
 //! Fetchers: each asks one kind of server for its numbers. One file a built-in fetcher.
 
+#[cfg(test)]
+mod drawn;
 pub mod external;
 #[cfg(test)]
 mod fetched;
 mod gaurun;
 mod goapp;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod jolokia;
+mod memcached;
+mod mysql;
 mod nginx;
 mod opcache;
 mod prometheus;
@@ -38,6 +44,10 @@ pub enum Fetcher {
     Http,
     /// A Java virtual machine, by Jolokia.
     Jolokia,
+    /// A memcached.
+    Memcached,
+    /// A MySQL or MariaDB server.
+    Mysql,
     /// nginx.
     Nginx,
     /// PHP's OPcache.
@@ -113,6 +123,8 @@ impl Fetcher {
             "goapp" => Some(Self::Goapp),
             "http" => Some(Self::Http),
             "jolokia" => Some(Self::Jolokia),
+            "memcached" => Some(Self::Memcached),
+            "mysql" => Some(Self::Mysql),
             "nginx" => Some(Self::Nginx),
             "opcache" => Some(Self::Opcache),
             "prometheus" => Some(Self::Prometheus),
@@ -134,6 +146,8 @@ impl Fetcher {
                 Self::Goapp => goapp::fetch(request).await,
                 Self::Http => http::fetch(request).await,
                 Self::Jolokia => jolokia::fetch(request).await,
+                Self::Memcached => memcached::fetch(request).await,
+                Self::Mysql => mysql::fetch(request).await,
                 Self::Nginx => nginx::fetch(request).await,
                 Self::Opcache => opcache::fetch(request).await,
                 Self::Prometheus => prometheus::fetch(request).await,

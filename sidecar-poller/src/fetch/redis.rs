@@ -1,17 +1,21 @@
 //! `redis[:port=6379]`: what INFO, SLOWLOG and CONFIG of a Redis server say.
 //!
 //! A password, and a user where there is one, stand in `metrics_config`:
-//! `Redis: {password: …, user: …}`.
+//! `Redis: {password: …, user: …}`; there, too, that the server speaks TLS:
+//! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, files of PEM. The server's certificate
+//! must be valid, for the host's address as the configuration names it, and signed by what stands in
+//! `ca_file`, or, without that, by an authority that the system trusts. `cert_file` and `key_file` are
+//! shown to a server that asks for them, as Redis does unless `tls-auth-clients` says otherwise.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use line_protocol::DataSourceType::{self, Derive, Gauge};
-use redis::{RedisError, RedisResult, Value};
+use redis::{ClientTlsConfig, RedisError, RedisResult, TlsCertificates, Value};
 use serde_json::{Map, Value as Json};
 
 use super::{FetchError, Report, Request};
-use crate::connection::{Credentials, Limits, connect, reason};
+use crate::connection::{Credentials, Limits, Transport, connect_over, reason};
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
 
@@ -49,10 +53,15 @@ const SETTINGS: [&str; 8] = [
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let port = request.port(6379)?;
-    let credentials = credentials(request.metrics_config);
+    let settings = settings(request.metrics_config);
+    let credentials = settings.and_then(credentials);
+    let transport = settings.map_or(Ok(Transport::Plain), transport).map_err(|reason| {
+        FetchError::Failed(format!("in metrics_config, Redis: {{…}}, {reason}"))
+    })?;
     let failed =
         |error: &RedisError| FetchError::Failed(failure(error, port, credentials.is_some()));
-    let mut connection = connect((request.address, port), credentials.as_ref(), LIMITS)
+    let address = (request.address, port);
+    let mut connection = connect_over(&transport, address, credentials.as_ref(), LIMITS)
         .await
         .map_err(|error| failed(&error))?;
 
@@ -130,21 +139,61 @@ fn keys(fields: &BTreeMap<&str, &str>) -> u64 {
             name.strip_prefix("db").is_some_and(|number| number.parse::<u32>().is_ok())
         })
         .flat_map(|(_, value)| value.split(','))
-        .filter_map(|part| part.strip_prefix("keys=")?.parse::<u64>().ok())
-        .sum()
+        .filter_map(|part| part.strip_prefix("keys=")?.parse().ok())
+        .fold(0, u64::saturating_add)
 }
 
-/// The credentials of `metrics_config`, whatever the case of the plugin's name there.
-fn credentials(metrics_config: &Map<String, Json>) -> Option<Credentials> {
+/// The settings of this plugin, whatever the case of its name there.
+fn settings(metrics_config: &Map<String, Json>) -> Option<&Json> {
     let (_, settings) =
         metrics_config.iter().find(|(name, _)| name.eq_ignore_ascii_case("redis"))?;
-    let text = |name: &str| match settings.get(name)? {
+    Some(settings)
+}
+
+/// A setting that is a text, and not empty.
+fn text(settings: &Json, name: &str) -> Option<String> {
+    match settings.get(name)? {
         Json::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         // A password of digits only, without quotes.
         Json::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+fn credentials(settings: &Json) -> Option<Credentials> {
+    Some(Credentials { user: text(settings, "user"), password: text(settings, "password")? })
+}
+
+/// Whether and how to speak TLS; or which setting is wrong.
+fn transport(settings: &Json) -> Result<Transport, String> {
+    let [ca, certificate, key] = ["ca_file", "cert_file", "key_file"].map(|name| {
+        let Some(path) = text(settings, name) else {
+            return Ok(None);
+        };
+        // Nobody knows in which folder the poller was started.
+        if !path.starts_with('/') {
+            return Err(format!("{name} '{path}' must be a whole path, which begins with '/'"));
+        }
+        let content = std::fs::read(&path);
+        content.map(Some).map_err(|error| format!("{name} '{path}' can't be read: {error}"))
+    });
+    match settings.get("tls") {
+        Some(Json::Bool(true)) => {}
+        None | Some(Json::Null | Json::Bool(false)) => {
+            // Whoever names a certificate expects that nobody listens.
+            return match (&ca, &certificate, &key) {
+                (Ok(None), Ok(None), Ok(None)) => Ok(Transport::Plain),
+                _ => Err("certificates stand without tls: true".to_owned()),
+            };
+        }
+        Some(other) => return Err(format!("tls is {other}; it must be true or false")),
+    }
+    let client_tls = match (certificate?, key?) {
+        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
+        (None, None) => None,
+        _ => return Err("of cert_file and key_file stands only one".to_owned()),
     };
-    Some(Credentials { user: text("user"), password: text("password")? })
+    Ok(Transport::Tls(TlsCertificates { client_tls, root_cert: ca? }))
 }
 
 fn failure(error: &RedisError, port: u16, has_password: bool) -> String {
@@ -155,7 +204,15 @@ fn failure(error: &RedisError, port: u16, has_password: bool) -> String {
         Some("NOPERM") => "; its user needs INFO",
         _ => "",
     };
-    format!("port {port}: {}{hint}", reason(error, LIMITS))
+    let reason = reason(error, LIMITS);
+    let hint = if reason.contains("invalid peer certificate") {
+        "; see metrics_config, Redis: {ca_file: …}"
+    } else if reason.contains("CertificateRequired") {
+        "; set one in metrics_config, Redis: {cert_file: …, key_file: …}"
+    } else {
+        hint
+    };
+    format!("port {port}: {reason}{hint}")
 }
 
 #[cfg(test)]
@@ -163,13 +220,22 @@ mod tests {
     use super::*;
     use crate::fetch::Fetcher;
     use line_protocol::Identifier;
+    use proptest::prelude::*;
     use std::net::TcpListener;
     use test_redis::{RedisServer, free_port};
 
     async fn fetched(port: u16, config: Json) -> Result<BTreeMap<String, String>, FetchError> {
+        fetched_from("127.0.0.1", port, config).await
+    }
+
+    async fn fetched_from(
+        address: &str,
+        port: u16,
+        config: Json,
+    ) -> Result<BTreeMap<String, String>, FetchError> {
         let identifier = Identifier::parse(&format!("redis:{port}")).unwrap();
         let request = Request {
-            address: "127.0.0.1",
+            address,
             identifier: &identifier,
             metrics_config: config.as_object().unwrap(),
         };
@@ -269,6 +335,165 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_user_that_is_wrong_or_lacks_rights_is_told_so() {
+        let server = RedisServer::start(&[]);
+        server.cli(&["ACL", "SETUSER", "watch", "on", ">pw", "+@all"]);
+        server.cli(&["ACL", "SETUSER", "blind", "on", ">pw", "+auth"]);
+        let port = server.port();
+        let error = async |user: &str, password: &str| {
+            let config = serde_json::json!({"Redis": {"user": user, "password": password}});
+            fetched(port, config).await.err().map(|error| error.to_string())
+        };
+        assert_eq!(error("watch", "pw").await, None);
+        assert_eq!(
+            error("watch", "wrong").await.unwrap(),
+            format!(
+                "port {port}: WRONGPASS invalid username-password pair or user is disabled.; \
+                 see metrics_config, Redis: {{password: …}}"
+            )
+        );
+        let text = error("blind", "pw").await.unwrap();
+        assert!(text.contains("NOPERM") && text.ends_with("; its user needs INFO"), "{text}");
+    }
+
+    /// Keys and certificates, made by openssl: of an authority, of a server at 127.0.0.1 and of a
+    /// client that it signed, and of another authority.
+    struct Certificates(tempfile::TempDir);
+
+    impl Certificates {
+        fn new() -> Self {
+            let certificates = Self(tempfile::tempdir().unwrap());
+            std::fs::write(certificates.path("conf"), "[req]\ndistinguished_name=dn\n[dn]\n")
+                .unwrap();
+            let authority = ["-addext", "basicConstraints=critical,CA:TRUE"];
+            certificates.make("ca", &authority);
+            certificates.make("other-ca", &authority);
+            let [ca, key] = ["ca.pem", "ca.key"].map(|name| certificates.path(name));
+            let signed = ["-CA", &ca, "-CAkey", &key, "-addext", "subjectAltName=IP:127.0.0.1"];
+            certificates.make("server", &signed);
+            certificates.make("client", &signed);
+            certificates
+        }
+
+        fn make(&self, name: &str, options: &[&str]) {
+            let output = std::process::Command::new("openssl")
+                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+                .args(["-nodes", "-days", "2", "-subj", &format!("/CN={name}")])
+                .args([
+                    "-config",
+                    &self.path("conf"),
+                    "-keyout",
+                    &self.path(&format!("{name}.key")),
+                ])
+                .args(["-out", &self.path(&format!("{name}.pem"))])
+                .args(options)
+                .output()
+                .expect("openssl is installed");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.0.path().join(name).to_str().unwrap().to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_speaks_tls_is_asked_when_its_certificate_is_right() {
+        let files = Certificates::new();
+        let tls_port = free_port();
+        let server = RedisServer::start(&[
+            "--tls-port",
+            &tls_port.to_string(),
+            "--tls-cert-file",
+            &files.path("server.pem"),
+            "--tls-key-file",
+            &files.path("server.key"),
+            "--tls-ca-cert-file",
+            &files.path("ca.pem"),
+            "--requirepass",
+            "0123",
+        ]);
+        let config = |ca: &str, client: Option<&str>| {
+            let mut settings = serde_json::json!({"tls": true, "ca_file": files.path(ca)});
+            settings["password"] = "0123".into();
+            if let Some(client) = client {
+                settings["cert_file"] = files.path(&format!("{client}.pem")).into();
+                settings["key_file"] = files.path(&format!("{client}.key")).into();
+            }
+            serde_json::json!({"Redis": settings})
+        };
+        let right = || config("ca.pem", Some("client"));
+        let report = fetched(tls_port, right()).await.unwrap();
+        assert_eq!(report["meta role"], "master");
+        assert_eq!(report["meta maxmemory"], "0");
+
+        let failed = async |address: &str, config: Json| {
+            fetched_from(address, tls_port, config).await.unwrap_err().to_string()
+        };
+        // One signed by somebody else: also where the system says whom to trust.
+        let error = failed("127.0.0.1", config("other-ca.pem", Some("client"))).await;
+        assert!(
+            error.contains("invalid peer certificate: ") && error.contains("ca_file"),
+            "{error}"
+        );
+        let mut by_system = right();
+        by_system["Redis"].as_object_mut().unwrap().remove("ca_file");
+        let error = failed("127.0.0.1", by_system).await;
+        assert!(error.contains("UnknownIssuer"), "{error}");
+        // It is for 127.0.0.1, and not for every name of this host.
+        let error = failed("localhost", right()).await;
+        assert!(error.contains("not valid for name \"localhost\""), "{error}");
+        // The server wants to see one of ours.
+        assert_eq!(
+            failed("127.0.0.1", config("ca.pem", None)).await,
+            format!(
+                "port {tls_port}: received fatal alert: CertificateRequired; \
+                 set one in metrics_config, Redis: {{cert_file: …, key_file: …}}"
+            )
+        );
+        // Nobody falls back to plain text, on either side.
+        let plain = serde_json::json!({"Redis": {"password": "0123"}});
+        let error = failed("127.0.0.1", plain).await;
+        assert!(error.starts_with(&format!("port {tls_port}: ")), "{error}");
+        let error = fetched(server.port(), right()).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("port {}: ", server.port())), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_setting_of_tls_that_is_wrong_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file.pem").to_str().unwrap().to_owned();
+        std::fs::write(&file, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")
+            .unwrap();
+        let failed = async |settings: Json| {
+            let config = serde_json::json!({"Redis": settings});
+            let error = fetched(free_port(), config).await.unwrap_err().to_string();
+            let rest = error.strip_prefix("in metrics_config, Redis: {…}, ").unwrap_or(&error);
+            rest.to_owned()
+        };
+        for (settings, reason) in [
+            (serde_json::json!({"tls": "yes"}), "tls is \"yes\"; it must be true or false"),
+            (serde_json::json!({"ca_file": &file}), "certificates stand without tls: true"),
+            (
+                serde_json::json!({"tls": true, "cert_file": &file}),
+                "of cert_file and key_file stands only one",
+            ),
+            (
+                serde_json::json!({"tls": true, "ca_file": "ca.pem"}),
+                "ca_file 'ca.pem' must be a whole path, which begins with '/'",
+            ),
+            (
+                serde_json::json!({"tls": true, "ca_file": "/no/such"}),
+                "ca_file '/no/such' can't be read: No such file or directory (os error 2)",
+            ),
+        ] {
+            assert_eq!(failed(settings).await, reason);
+        }
+        let error = failed(serde_json::json!({"tls": true, "ca_file": &file})).await;
+        assert!(error.contains("Unable to parse root certificate PEM"), "{error}");
+    }
+
+    #[tokio::test]
     async fn failures_say_what_to_do() {
         let port = free_port();
         assert_eq!(
@@ -298,6 +523,32 @@ mod tests {
             let error = fetched(port, none()).await.unwrap_err().to_string();
             assert!(error.starts_with(&format!("port {port}: ")), "{error}");
             thread.join().unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_info_says_makes_lines_that_can_be_pushed(
+            info in prop_oneof![
+                any::<String>(),
+                proptest::collection::vec((
+                    proptest::sample::select(
+                        METRICS.iter().map(|(_, _, field)| *field)
+                            .chain(META.iter().map(|(_, field)| *field))
+                            .chain(["db0", "db1", "rdb_changes_since_last_save"])
+                            .collect::<Vec<_>>()),
+                    prop_oneof![any::<String>(), any::<u64>().prop_map(|keys| format!("keys={keys}"))],
+                ), 0..20).prop_map(|fields| {
+                    fields.iter().map(|(name, value)| format!("{name}:{value}\r\n")).collect()
+                }),
+            ],
+            setting in any::<String>(),
+        ) {
+            let settings = std::iter::once(("save".to_owned(), setting));
+            let report = report(&info, 0, settings);
+            for line in report.lines("h", &Identifier::parse("redis").unwrap(), 5).lines() {
+                line_protocol::parse_line(line.as_bytes()).unwrap();
+            }
         }
     }
 

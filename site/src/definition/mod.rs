@@ -27,13 +27,15 @@ use template::{Scope, Template};
 /// What is known of one plugin of a host, without history: names and values.
 pub type Meta = BTreeMap<String, String>;
 
-const BUILTIN: [(&str, &str); 10] = [
+const BUILTIN: &[(&str, &str)] = &[
     ("base", include_str!("../../../plugins/base.toml")),
     ("gaurun", include_str!("../../../plugins/gaurun.toml")),
     ("goapp", include_str!("../../../plugins/goapp.toml")),
     ("http", include_str!("../../../plugins/http.toml")),
     ("jolokia", include_str!("../../../plugins/jolokia.toml")),
     ("kurado", include_str!("../../../plugins/kurado.toml")),
+    ("memcached", include_str!("../../../plugins/memcached.toml")),
+    ("mysql", include_str!("../../../plugins/mysql.toml")),
     ("nginx", include_str!("../../../plugins/nginx.toml")),
     ("opcache", include_str!("../../../plugins/opcache.toml")),
     ("redis", include_str!("../../../plugins/redis.toml")),
@@ -96,7 +98,7 @@ impl Definitions {
                 definitions.insert(name, Arc::new(file::parse(&path, &source)?));
             }
         }
-        for (name, source) in BUILTIN {
+        for &(name, source) in BUILTIN {
             if !definitions.contains_key(name) {
                 let path = PathBuf::from(format!("plugins/{name}.toml"));
                 definitions.insert(name.to_owned(), Arc::new(file::parse(&path, source)?));

@@ -73,6 +73,73 @@ fn an_empty_list_shows_a_warning_in_place_of_its_loop() {
 }
 
 #[test]
+fn memcached_shows_its_port_and_all_meta() {
+    let meta: Meta = [("maxconns", "1024"), ("uptime", "86460"), ("version", "1.6.18")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let groups = builtin("memcached").groups(&id("memcached"), &meta);
+    assert_eq!(labels(&groups), ["Memcached (11211)"]);
+    let shown: Vec<_> = groups[0].meta.iter().map(|(n, v)| format!("{n} {v}")).collect();
+    assert_eq!(shown, ["version 1.6.18", "uptime up 1 days,  0:01", "maxconns 1024"]);
+    assert_eq!(groups[0].graphs, ["usage", "items", "evictions", "count", "rate", "conn"]);
+    let other = builtin("memcached").groups(&id("memcached:11311"), &meta);
+    assert_eq!(labels(&other), ["Memcached (11311)"]);
+}
+
+#[test]
+fn mysql_shows_groups_by_meta_and_the_port_only_when_given() {
+    let groups = |identifier: &str, replication: &str, innodb: &str| {
+        let meta: Meta = [
+            ("version", "8.4.2"),
+            ("uptime", "60"),
+            ("innodb", innodb),
+            ("innodb_version", "8.4"),
+            ("innodb_flush_method", "O_DIRECT"),
+            ("replication", replication),
+            ("replication_master_host", "db1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        builtin("mysql").groups(&id(identifier), &meta)
+    };
+    let all = groups("mysql", "1", "1");
+    assert_eq!(labels(&all), ["MySQL", "MySQL replication", "MySQL InnoDB"]);
+    let shown = |group: &Group| -> Vec<String> {
+        group.meta.iter().map(|(name, value)| format!("{name} {value}")).collect()
+    };
+    assert_eq!(
+        shown(&all[0]),
+        ["version 8.4.2", "uptime up 0 days,  0:01", "innodb 1", "replication 1"]
+    );
+    assert_eq!(shown(&all[1]), ["master_host db1"]);
+    assert_eq!(shown(&all[2]), ["version 8.4", "flush_method O_DIRECT"]);
+    assert_eq!(
+        all.iter().flat_map(|group| &group.graphs).collect::<Vec<_>>(),
+        [
+            "rate",
+            "count",
+            "slow",
+            "select-type",
+            "sort",
+            "tmp-obj",
+            "thread",
+            "replication-second",
+            "replication-position",
+            "row-ops-rate",
+            "row-pos-speed",
+            "cache-rate",
+            "bp-usage",
+            "dirty-rate",
+            "page-io",
+            "innodb-io",
+            "innodb-mutex",
+        ]
+    );
+    assert_eq!(labels(&groups("mysql:3307", "0", "1")), ["MySQL(3307)", "MySQL InnoDB(3307)"]);
+    assert_eq!(labels(&groups("mysql:0", "0", "0")), ["MySQL"]);
+}
+
+#[test]
 fn redis_shows_its_port_and_all_meta() {
     let meta: Meta =
         [("version", "7.0.15"), ("maxmemory", "1073741824"), ("role", "master"), ("uptime", "60")]
@@ -223,7 +290,7 @@ fn users_definitions_come_first() {
     let none = dir.path().join("none");
     let definitions = Definitions::load(&[none, first, second]).unwrap();
     let names: BTreeSet<_> = definitions.iter().map(|(name, _)| name).collect();
-    let builtin = BUILTIN.into_iter().map(|(name, _)| name);
+    let builtin = BUILTIN.iter().map(|(name, _)| *name);
     assert_eq!(names, builtin.chain(["first", "second"]).collect());
     let groups = definitions.get("redis").unwrap().groups(&id("redis"), &Meta::new());
     assert_eq!(labels(&groups), ["first"]);
