@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisError, TlsCertificates,
-};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
 
 use crate::dns;
 
@@ -18,17 +16,6 @@ pub struct Credentials {
     pub password: String,
 }
 
-/// How the bytes travel.
-#[derive(Clone)]
-pub enum Transport {
-    /// As they are.
-    Plain,
-    /// By TLS 1.2 or 1.3. The server must show a certificate that is valid now, for the very name or
-    /// address that is connected to, and signed by the certificate authority given, or by one that
-    /// the system trusts; and is shown ours, where one is given.
-    Tls(TlsCertificates),
-}
-
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -38,64 +25,45 @@ pub struct Limits {
     pub reply: Duration,
 }
 
-/// Connects as it is, without TLS, and authenticates: see [`connect_over`].
+/// Connects, and authenticates where there is something to authenticate with.
 ///
 /// # Errors
 /// As the client says them; [`reason`] makes them readable.
 pub async fn connect(
-    address: (&str, u16),
-    credentials: Option<&Credentials>,
-    limits: Limits,
-) -> Result<MultiplexedConnection, RedisError> {
-    connect_over(&Transport::Plain, address, credentials, limits).await
-}
-
-/// Connects, and authenticates where there is something to authenticate with. A server that has no
-/// password takes any: one setting may then be shared by servers with a password and without.
-///
-/// # Errors
-/// As the client says them; [`reason`] makes them readable.
-pub async fn connect_over(
-    transport: &Transport,
     (host, port): (&str, u16),
     credentials: Option<&Credentials>,
     limits: Limits,
 ) -> Result<MultiplexedConnection, RedisError> {
-    let info = match transport {
-        Transport::Plain => (host, port).into_connection_info()?,
-        Transport::Tls(_) => ConnectionAddr::TcpTls {
-            host: host.to_owned(),
-            port,
-            insecure: false,
-            tls_params: None,
-        }
-        .into_connection_info()?,
-    };
+    let info = (host, port).into_connection_info()?;
     // Redis before 7.2 does not know the command that this leaves out.
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    let info = info.set_redis_settings(settings);
-    let client = match transport {
-        Transport::Plain => Client::open(info)?,
-        Transport::Tls(certificates) => {
-            // Which one does the cryptography must be said once; it fails where it was.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            Client::build_with_tls(info, certificates.clone())?
-        }
-    };
+    let client = Client::open(info.set_redis_settings(settings))?;
     let config = AsyncConnectionConfig::new()
         .set_dns_resolver(dns::Resolver)
         .set_connection_timeout(Some(limits.connect))
         .set_response_timeout(Some(limits.reply));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     if let Some(credentials) = credentials {
-        let mut auth = redis::cmd("AUTH");
-        auth.arg(&credentials.user).arg(&credentials.password);
-        match auth.exec_async(&mut connection).await {
-            Err(error) if !needs_no_password(&error) => return Err(error),
-            _ => {}
-        }
+        authenticate(&mut connection, credentials).await?;
     }
     Ok(connection)
+}
+
+/// Authenticates. A server that has no password takes any: one setting may then be shared by
+/// servers with a password and without.
+///
+/// # Errors
+/// As the client says them; [`reason`] makes them readable.
+pub async fn authenticate(
+    connection: &mut MultiplexedConnection,
+    credentials: &Credentials,
+) -> Result<(), RedisError> {
+    let mut auth = redis::cmd("AUTH");
+    auth.arg(&credentials.user).arg(&credentials.password);
+    match auth.exec_async(connection).await {
+        Err(error) if !needs_no_password(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn needs_no_password(error: &RedisError) -> bool {

@@ -7,17 +7,28 @@
 //! `ca_file`, or, without that, by an authority that the system trusts. `cert_file` and `key_file` are
 //! shown to a server that asks for them, as Redis does unless `tls-auth-clients` says otherwise.
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use line_protocol::DataSourceType::{self, Derive, Gauge};
-use redis::{ClientTlsConfig, RedisError, RedisResult, TlsCertificates, Value};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult, Value};
 use serde_json::{Map, Value as Json};
 
-use super::{FetchError, Report, Request};
-use crate::connection::{Credentials, Limits, Transport, connect_over, reason};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::task::JoinHandle;
+
+use super::{FetchError, Report, Request, socket};
+use crate::connection::{Credentials, Limits, authenticate, reason};
+use tls::Transport;
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
+
+/// All answers together, in bytes; real ones have less than 50,000. Then the connection ends, or the
+/// client would wait for as much as a server announces.
+const LONGEST: u64 = 1 << 20;
 
 /// Keys, their types, and the field of INFO; left out where INFO lacks it.
 const METRICS: [(&str, DataSourceType, &str); 8] = [
@@ -55,15 +66,23 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let port = request.port(6379)?;
     let settings = settings(request.metrics_config);
     let credentials = settings.and_then(credentials);
-    let transport = settings.map_or(Ok(Transport::Plain), transport).map_err(|reason| {
+    let transport = settings.map_or(Ok(Transport::Plain), Transport::of).map_err(|reason| {
         FetchError::Failed(format!("in metrics_config, Redis: {{…}}, {reason}"))
     })?;
-    let failed =
-        |error: &RedisError| FetchError::Failed(failure(error, port, credentials.is_some()));
-    let address = (request.address, port);
-    let mut connection = connect_over(&transport, address, credentials.as_ref(), LIMITS)
-        .await
-        .map_err(|error| failed(&error))?;
+    let failed = |error: &RedisError| failure(port, credentials.as_ref(), error);
+    let unreachable = |reason: String| FetchError::Failed(format!("port {port}: {reason}"));
+    let stream = socket::connect(request.address, port).await.map_err(unreachable)?;
+    let connected = match transport {
+        Transport::Plain => connect(stream).await,
+        Transport::Tls(config) => {
+            let stream = tls::begin(config, request.address, stream, LIMITS.connect);
+            connect(stream.await.map_err(unreachable)?).await
+        }
+    };
+    let (mut connection, _driver) = connected.map_err(|error| failed(&error))?;
+    if let Some(credentials) = &credentials {
+        authenticate(&mut connection, credentials).await.map_err(|error| failed(&error))?;
+    }
 
     let mut pipe = redis::pipe();
     pipe.ignore_errors();
@@ -164,61 +183,51 @@ fn credentials(settings: &Json) -> Option<Credentials> {
     Some(Credentials { user: text(settings, "user"), password: text(settings, "password")? })
 }
 
-/// Whether and how to speak TLS; or which setting is wrong.
-fn transport(settings: &Json) -> Result<Transport, String> {
-    let [ca, certificate, key] = ["ca_file", "cert_file", "key_file"].map(|name| {
-        let Some(path) = text(settings, name) else {
-            return Ok(None);
-        };
-        // Nobody knows in which folder the poller was started.
-        if !path.starts_with('/') {
-            return Err(format!("{name} '{path}' must be a whole path, which begins with '/'"));
-        }
-        let content = std::fs::read(&path);
-        content.map(Some).map_err(|error| format!("{name} '{path}' can't be read: {error}"))
-    });
-    match settings.get("tls") {
-        Some(Json::Bool(true)) => {}
-        None | Some(Json::Null | Json::Bool(false)) => {
-            // Whoever names a certificate expects that nobody listens.
-            return match (&ca, &certificate, &key) {
-                (Ok(None), Ok(None), Ok(None)) => Ok(Transport::Plain),
-                _ => Err("certificates stand without tls: true".to_owned()),
-            };
-        }
-        Some(other) => return Err(format!("tls is {other}; it must be true or false")),
+/// What moves the bytes of a connection. It ends when this is dropped: by itself it would wait for
+/// answers that nobody wants any more.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
     }
-    let client_tls = match (certificate?, key?) {
-        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
-        (None, None) => None,
-        _ => return Err("of cert_file and key_file stands only one".to_owned()),
-    };
-    Ok(Transport::Tls(TlsCertificates { client_tls, root_cert: ca? }))
 }
 
-fn failure(error: &RedisError, port: u16, has_password: bool) -> String {
+/// Begins to speak Redis's protocol.
+async fn connect(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+) -> Result<(MultiplexedConnection, Driver), RedisError> {
+    let (read, write) = tokio::io::split(stream);
+    let stream = tokio::io::join(read.take(LONGEST), write);
+    // Redis before 7.2 does not know the command that this leaves out.
+    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(LIMITS.reply));
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(&info, stream, config).await?;
+    Ok((connection, Driver(tokio::spawn(driver))))
+}
+
+fn failure(port: u16, credentials: Option<&Credentials>, error: &RedisError) -> FetchError {
+    let reason = reason(error, LIMITS);
     let hint = match error.code() {
-        Some("NOAUTH") if has_password => "",
+        Some("NOAUTH") if credentials.is_some() => "",
         Some("NOAUTH") => "; set its password in metrics_config, Redis: {password: …}",
         Some("WRONGPASS") => "; see metrics_config, Redis: {password: …}",
         Some("NOPERM") => "; its user needs INFO",
+        // By the TLS that Redis speaks, it tells of this only now.
+        _ if reason.contains("CertificateRequired") => {
+            "; set one in metrics_config, Redis: {cert_file: …, key_file: …}"
+        }
         _ => "",
     };
-    let reason = reason(error, LIMITS);
-    let hint = if reason.contains("invalid peer certificate") {
-        "; see metrics_config, Redis: {ca_file: …}"
-    } else if reason.contains("CertificateRequired") {
-        "; set one in metrics_config, Redis: {cert_file: …, key_file: …}"
-    } else {
-        hint
-    };
-    format!("port {port}: {reason}{hint}")
+    FetchError::Failed(format!("port {port}: {reason}{hint}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fetch::Fetcher;
+    use crate::fetch::hostile::{Hostile, accepts};
     use line_protocol::Identifier;
     use proptest::prelude::*;
     use std::net::TcpListener;
@@ -490,7 +499,18 @@ mod tests {
             assert_eq!(failed(settings).await, reason);
         }
         let error = failed(serde_json::json!({"tls": true, "ca_file": &file})).await;
-        assert!(error.contains("Unable to parse root certificate PEM"), "{error}");
+        assert!(error.contains("ca_file"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_too_large_is_not_taken() {
+        for answer in [&b"$999999999999\r\nx"[..], b"*9223372036854775807\r\n", b"+x"] {
+            let port = accepts(Hostile::Endless(answer.to_vec()));
+            let error = fetched(port, none()).await.unwrap_err().to_string();
+            // It ends by what it said, and not by the time that it took.
+            assert!(error.starts_with(&format!("port {port}: ")), "{error}");
+            assert!(!error.contains("no answer within"), "{error}");
+        }
     }
 
     #[tokio::test]
