@@ -140,7 +140,7 @@ fn write_program(dir: &Path, name: &str, text: &str) {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    Write::write_all(&mut install.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(install.wait().unwrap().success());
 }
 

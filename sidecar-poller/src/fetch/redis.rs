@@ -20,8 +20,9 @@ use serde_json::{Map, Value as Json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::JoinHandle;
 
-use super::{FetchError, Report, Request, socket};
+use super::{FetchError, Report, Request};
 use crate::connection::{Credentials, Limits, authenticate, reason};
+use crate::socket;
 use tls::Transport;
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
