@@ -27,6 +27,17 @@ const MYSQL: [&[u8]; 6] = [
 const START: u32 = 1_404_873_360;
 /// Bytes of a standard file's header: what the target `rrd_file` takes of it.
 const HEADER_SIZE: usize = 2872;
+/// What view programs print.
+const VIEWS: [(&str, &str); 2] = [
+    (
+        "groups",
+        "// mine\n#Shop (80)\tversion\t1.2\tlink\t>||<a href=\"x\">A &amp; B</a>\nreqs\n#Other\twarn\tnone\n",
+    ),
+    (
+        "graph",
+        "Requests\n# old\nDEF:a=<%RRD reqs.derive %>:n:AVERAGE\nDEF:b=<%RRD_EXTEND http:80 10.0.0.1 busy.gauge %>:x:MAX\nCDEF:c=a,b,+\nLINE1:c#00FF00:Both\n",
+    ),
+];
 
 fn main() {
     let directory = std::env::args_os().nth(1).map(PathBuf::from);
@@ -44,6 +55,9 @@ fn main() {
     }
     for (name, source) in definitions() {
         write(&directory, "definition", &name, &source);
+    }
+    for (name, output) in VIEWS {
+        write(&directory, "view", name, output.as_bytes());
     }
     for (number, document) in CONFIGURATION.split("---").enumerate() {
         let both = format!("{document}\0{ROLL}");
