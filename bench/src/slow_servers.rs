@@ -122,7 +122,8 @@ async fn accept(listener: TcpListener, info: Arc<str>, log: Arc<Log>) {
 async fn serve(mut stream: TcpStream, info: &str, log: &Log) -> std::io::Result<()> {
     let server = stream.local_addr()?;
     let IpAddr::V4(address) = server.ip() else { return Ok(()) };
-    let mut received = Vec::new();
+    // Room for all that a fetch asks: what comes in one piece is to be answered after one delay.
+    let mut received = Vec::with_capacity(4096);
     let mut is_first = true;
     loop {
         if stream.read_buf(&mut received).await? == 0 {

@@ -82,6 +82,7 @@ impl Polled<'_> {
             // The first one warms everything up.
             if round > 0 {
                 let took = (last - first).as_secs_f64();
+                eprintln!("    {took:.1} s");
                 rounds.push([took, usage.cpu, resident as f64 / 1e6, answers.len() as f64]);
             }
         }
@@ -105,7 +106,7 @@ impl Polled<'_> {
 
     /// As users run it: whether each good target is asked once in each minute.
     fn spread(&self) -> Result<String> {
-        let minutes = self.bench.scale.pick(5, 2);
+        let minutes = self.bench.scale.pick(3, 2);
         let running = self.start(&[])?;
         eprintln!("  spread, first minute");
         std::thread::sleep(MINUTE + Duration::from_secs(1));
