@@ -241,6 +241,8 @@ fn seconds(duration: Duration) -> String {
 mod tests {
     use super::*;
     use line_protocol::Identifier;
+    use site::graph::sources;
+    use site::{Definitions, Meta};
 
     fn metrics() -> Metrics {
         let metrics = Metrics::default();
@@ -286,6 +288,25 @@ mod tests {
                 "duration-max.gauge\t1.500\t5",
             ]
         );
+    }
+
+    #[test]
+    fn each_key_that_the_definition_draws_is_reported() {
+        let metrics = metrics();
+        let before = Metrics::default().snapshot(Waiting::default());
+        let reported = lines(&metrics.snapshot(Waiting::default()).report(Some(&before)));
+        let definitions = Definitions::load(&[]).unwrap();
+        let definition = definitions.get("kurado").unwrap();
+        let (kurado, meta) = (Identifier::parse("kurado").unwrap(), Meta::new());
+        let mut drawn = Vec::new();
+        for graph in definition.groups(&kurado, &meta).iter().flat_map(|group| &group.graphs) {
+            let graph = definition.graph(&kurado, graph, &meta).unwrap();
+            drawn.extend(sources(&graph, ("h", &kurado)).unwrap());
+        }
+        assert!(drawn.len() >= reported.len());
+        for key in drawn.iter().map(|source| &source.key) {
+            assert!(reported.iter().any(|line| line.starts_with(&format!("{key}\t"))), "{key}");
+        }
     }
 
     #[test]
