@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use line_protocol::Identifier;
-use site::{Configuration, Fault, Watcher};
+use site::{Configuration, Fault, Follower, Watcher};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -25,8 +25,6 @@ use crate::{Failure, check, metrics_page, targets};
 
 /// The plugin of the poller's own numbers.
 const OWN_PLUGIN: &str = "kurado";
-/// Between two looks at the files.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -64,7 +62,7 @@ pub async fn run(
     let mut own = OwnReport::new(&configuration, buffer, metrics);
 
     let (found, mut changes) = mpsc::channel(1);
-    tokio::spawn(follow(watcher, hangup, found));
+    tokio::spawn(follow(Follower::new(watcher, hangup), found));
     let mut minutes = tokio::time::interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -95,36 +93,14 @@ pub async fn run(
     pushing.end().await
 }
 
-/// Looks at the files every few seconds, and reads them when they have changed; on SIGHUP, in any
-/// case.
-async fn follow(
-    mut watcher: Watcher,
-    mut hangup: Signal,
-    found: mpsc::Sender<Result<Configuration, Fault>>,
-) {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let read: fn(&mut Watcher) -> _ = tokio::select! {
-            _ = looks.tick() => |watcher| watcher.look(),
-            _ = hangup.recv() => |watcher| Some(watcher.read()),
-        };
-        // Disks may be slow.
-        let looked = tokio::task::spawn_blocking(move || {
-            let result = read(&mut watcher);
-            (watcher, result)
-        });
-        let Ok((same, result)) = looked.await else {
-            warn!("the configuration is not followed any more: reading it panicked");
-            return;
-        };
-        watcher = same;
-        if let Some(result) = result
-            && found.send(result.and_then(Configuration::with_secrets)).await.is_err()
-        {
+/// Passes on what is read when files have changed.
+async fn follow(mut follower: Follower, found: mpsc::Sender<Result<Configuration, Fault>>) {
+    while let Some(read) = follower.next().await {
+        if found.send(read.and_then(Configuration::with_secrets)).await.is_err() {
             return;
         }
     }
+    warn!("the configuration is not followed any more: reading it panicked");
 }
 
 fn plan(configuration: &Configuration) -> Plan {

@@ -1,17 +1,11 @@
 //! The configuration in force: it changes while the web runs, and each request is answered by one.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use axum::extract::FromRef;
-use site::{Configuration, Fault, Watcher};
-use tokio::signal::unix::Signal;
-use tokio::time::MissedTickBehavior;
+use site::{Configuration, Fault, Follower};
 
 use crate::app::App;
-
-/// Between two looks at the files.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// The [`App`] of the configuration in force.
 #[derive(Clone)]
@@ -40,32 +34,16 @@ impl Live {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(app);
     }
 
-    /// Looks at the files every few seconds and takes what has changed; on SIGHUP reads them in any
-    /// case. A faulty one leaves the configuration in force, and pages say so.
-    pub async fn follow(self, mut watcher: Watcher, mut hangup: Signal) {
-        let mut looks = tokio::time::interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let read: fn(&mut Watcher) -> _ = tokio::select! {
-                _ = looks.tick() => |watcher| watcher.look(),
-                _ = hangup.recv() => |watcher| Some(watcher.read()),
-            };
-            // Disks may be slow.
-            let looked = tokio::task::spawn_blocking(move || {
-                let result = read(&mut watcher);
-                (watcher, result)
-            });
-            let Ok((same, result)) = looked.await else {
-                tracing::warn!("the configuration is not followed any more: reading it panicked");
-                return;
-            };
-            watcher = same;
-            match result {
-                None => {}
-                Some(Ok(configuration)) => self.take(configuration),
-                Some(Err(fault)) => self.note(&fault),
+    /// Takes what has changed in the files. A faulty one leaves the configuration in force, and pages
+    /// say so.
+    pub async fn follow(self, mut follower: Follower) {
+        while let Some(read) = follower.next().await {
+            match read {
+                Ok(configuration) => self.take(configuration),
+                Err(fault) => self.note(&fault),
             }
         }
+        tracing::warn!("the configuration is not followed any more: reading it panicked");
     }
 
     fn take(&self, configuration: Configuration) {

@@ -114,7 +114,7 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!("listening on http://{}/", listener.local_addr()?);
-    tokio::spawn(live.clone().follow(watcher, hangup));
+    tokio::spawn(live.clone().follow(site::Follower::new(watcher, hangup)));
     server::serve(listener, app::router(live), async {
         tokio::select! {
             _ = terminate.recv() => {}

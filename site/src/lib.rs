@@ -1,7 +1,7 @@
 //! What is watched, and what is shown of it: `kurado.yml`, rolls, plugin definitions.
 //!
 //! - [`Site`]: the configuration file with its services, hosts and rolls.
-//! - [`Configuration`]: both together; [`Watcher`]: how programs follow its files.
+//! - [`Configuration`]: both together; [`Watcher`] and [`Follower`]: how programs follow its files.
 //! - [`Definitions`]: what each plugin shows: groups, meta, graphs.
 //! - [`program`]: plugins that are users' programs.
 //! - [`prometheus`]: which numbers of an exporter are taken.
@@ -15,6 +15,7 @@ pub mod prometheus;
 mod config;
 mod configuration;
 mod error;
+mod follow;
 mod roll;
 mod secrets;
 mod site;
@@ -25,6 +26,7 @@ pub use config::Config;
 pub use configuration::{Configuration, Fault, Watcher};
 pub use definition::{Definition, DefinitionError, Definitions, Group, Meta, View};
 pub use error::SiteError;
+pub use follow::Follower;
 pub use graph::GraphDefinition;
 pub use program::Program;
 pub use roll::Roll;
