@@ -24,6 +24,8 @@ const MYSQL: [&[u8]; 6] = [
     b"\x06Uptime\x0212",
     b"Mutex spin waits 5, rounds 6, OS waits 7\nRW-shared spins 1, OS waits 2; RW-excl spins 3, OS waits 4\nRW-sx spins 1, rounds 2, OS waits 3\nNumber of rows inserted 8, updated 1, deleted 2, read 3\nPages read 4, created 3, written 2\n9 OS file reads, 8 OS file writes, 7 OS fsyncs\n6 log i/o's done, 1\nBuffer pool hit rate 9 / 10\nBuffer pool size   64\n",
 ];
+/// A page of an exporter.
+const EXPOSITION: &str = "# HELP a_total What it counts.\n# TYPE a_total counter\na_total{method=\"post\",path=\"C:\\\\x\\n\\\"y\\\"\"} 1027 1395066363000\nb 12.5e-3\nc_bucket{le=\"+Inf\"} NaN # {trace=\"z\"} 0.1\n";
 const START: u32 = 1_404_873_360;
 /// Bytes of a standard file's header: what the target `rrd_file` takes of it.
 const HEADER_SIZE: usize = 2872;
@@ -59,6 +61,7 @@ fn main() {
     for (name, output) in VIEWS {
         write(&directory, "view", name, output.as_bytes());
     }
+    write(&directory, "exposition", "page", EXPOSITION.as_bytes());
     for (number, document) in CONFIGURATION.split("---").enumerate() {
         let both = format!("{document}\0{ROLL}");
         write(&directory, "configuration", &number.to_string(), both.as_bytes());
