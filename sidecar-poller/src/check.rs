@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use site::{Definitions, Site, View};
 
+use crate::run::OWN_PLUGIN;
 use crate::targets::{Way, plugins};
 
 /// Hosts a service, and the plugins found: whether their graphs are defined, and how their numbers
@@ -25,6 +26,7 @@ pub fn tables(site: &Site, definitions: &Definitions) -> String {
             };
             let numbers = match Way::of(name, definitions) {
                 Way::Fetched(_) => "fetched",
+                Way::Pushed if name == OWN_PLUGIN => "the poller's own",
                 Way::Pushed => "pushed by agents",
                 Way::Program(_) => "fetched by a program",
                 Way::Unknown => "not known",
@@ -76,7 +78,8 @@ mod tests {
     fn hosts_a_service_and_plugins_are_shown() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("rolls")).unwrap();
-        std::fs::write(dir.path().join("rolls/a.yml"), "metrics: [base, redis, nobody]").unwrap();
+        std::fs::write(dir.path().join("rolls/a.yml"), "metrics: [base, kurado, redis, nobody]")
+            .unwrap();
         let file = dir.path().join("kurado.yml");
         std::fs::write(
             &file,
@@ -96,6 +99,7 @@ mod tests {
                 " PLUGIN | GRAPHS        | NUMBERS\n",
                 "--------+---------------+------------------\n",
                 " base   | yes           | pushed by agents\n",
+                " kurado | yes           | the poller's own\n",
                 " nobody | no definition | not known\n",
                 " redis  | yes           | fetched\n",
             )

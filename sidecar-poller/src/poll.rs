@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::fetch::one_column;
 use crate::metrics::Metrics;
 use crate::push::Buffer;
 use crate::schedule::{MINUTE, Schedule, Spread, SteadyClock};
@@ -179,7 +180,9 @@ async fn fetch(target: &Target, metrics: &Metrics) -> String {
         Err(error) => {
             metrics.failed.add(1);
             if !target.state.failing.swap(true, Ordering::Relaxed) {
-                warn!("{address} {identifier} can not be fetched: {error}");
+                // What a program says must not look like lines of this one's.
+                let reason = one_column(&error.to_string());
+                warn!("{address} {identifier} can not be fetched: {reason}");
             }
             error.line(address, identifier, time)
         }

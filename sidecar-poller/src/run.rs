@@ -24,7 +24,7 @@ use crate::schedule::{MINUTE, Spread};
 use crate::{Failure, check, metrics_page, targets};
 
 /// The plugin of the poller's own numbers.
-const OWN_PLUGIN: &str = "kurado";
+pub const OWN_PLUGIN: &str = "kurado";
 
 /// Runs until SIGTERM or SIGINT.
 ///

@@ -12,10 +12,9 @@ use tokio::sync::{OnceCell, Semaphore};
 
 /// Programs that run at once, of all pages together.
 const AT_ONCE: usize = 4;
-/// What a program printed is shown for so long.
+/// What a program printed, or why it failed, is shown for so long. A changed program is a changed
+/// file of the configuration, and is run at once.
 const HOLDS: Duration = Duration::from_secs(60);
-/// And that it failed, for so long.
-const FAILURE_HOLDS: Duration = Duration::from_secs(10);
 /// What is kept takes so much at most, in bytes.
 const KEPT_BYTES: usize = 32 << 20;
 /// A reason on a page has so many characters at most.
@@ -194,8 +193,7 @@ impl State {
 
 impl Kept {
     fn is_fresh(&self) -> bool {
-        let holds = if self.outcome.is_ok() { HOLDS } else { FAILURE_HOLDS };
-        self.since.elapsed() < holds
+        self.since.elapsed() < HOLDS
     }
 }
 

@@ -214,8 +214,9 @@ impl FetchError {
     }
 }
 
-/// A text that fits in a column of a line: without tabs and line ends, and not too long.
-fn one_column(text: &str) -> String {
+/// A text that fits in a column of a line, and in one line of the log: without tabs and line ends, and
+/// not too long.
+pub fn one_column(text: &str) -> String {
     /// Well below the longest line.
     const LONGEST: usize = 2000;
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
