@@ -92,14 +92,7 @@ async fn run(
     meta: &Meta,
     graph: Option<&str>,
 ) -> Result<String, Failure> {
-    let call = Call {
-        address: &host.address,
-        hostname: &host.hostname,
-        comments: &host.comments,
-        identifier,
-        metrics_config: &host.roll.metrics_config,
-        meta,
-    };
+    let call = Call::of(host, identifier, meta);
     let printed = program.run(&call, graph, Limits::default()).await?;
     if !printed.errors.is_empty() {
         eprintln!("{}", printed.errors);

@@ -129,19 +129,10 @@ fn fetch_prints_the_lines_or_the_reason() {
     assert_eq!(text(&output).1, format!("kurado-poller: port {closed}: connection refused\n"));
 }
 
-/// Writes a program into the site's plugins. By another process: a file that this one has open for
-/// writing can't be run.
+/// Writes a program into the site's plugins.
 fn write_program(dir: &Path, name: &str, text: &str) {
     let path = dir.join("metrics_plugins").join(name);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut install = Command::new("install")
-        .args(["-m", "755", "/dev/stdin"])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    assert!(install.wait().unwrap().success());
+    test_redis::write_program(&path, text);
 }
 
 #[test]

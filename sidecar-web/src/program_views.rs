@@ -218,24 +218,13 @@ mod tests {
     use super::*;
     use line_protocol::Identifier;
     use site::{Definitions, Meta, View};
-    use std::io::Write;
     use std::path::Path;
-    use std::process::{Command, Stdio};
 
     /// A program that notes each of its starts in the file `starts` beside it.
     fn noted(dir: &Path, rest: &str) -> Program {
         let path = dir.join("view/shop");
-        std::fs::create_dir_all(dir.join("view")).unwrap();
         let text = format!("#!/bin/sh\necho start >>'{}/starts'\n{rest}", dir.display());
-        // By another process: a file that this one has open for writing can't be run.
-        let mut install = Command::new("install")
-            .args(["-m", "755", "/dev/stdin"])
-            .arg(&path)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        assert!(install.wait().unwrap().success());
+        test_redis::write_program(&path, &text);
         let definitions = Definitions::load(&[dir.to_owned()]).unwrap();
         match definitions.view("shop") {
             Some(View::Program(program)) => program.clone(),

@@ -5,6 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -255,4 +256,21 @@ fn program(name: &str, installed: &str) -> OsString {
 #[must_use]
 pub fn log_of(directory: &Path) -> PathBuf {
     directory.join("redis.log")
+}
+
+/// Writes a program that can be run, and the folders that it lies in. By another process: a file that
+/// this one has open for writing, which one that is started beside it would have too, can't be run.
+///
+/// # Panics
+/// Where it can't be written.
+pub fn write_program(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut install = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(install.wait().unwrap().success());
 }

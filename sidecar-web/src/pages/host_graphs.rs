@@ -167,7 +167,7 @@ pub async fn groups(
     match app.definitions.view(identifier.name()) {
         Some(View::Definition(definition)) => Ok(definition.groups(identifier, meta)),
         Some(View::Program(program)) => {
-            app.programs.groups(program, &call(host, identifier, meta), until).await
+            app.programs.groups(program, &Call::of(host, identifier, meta), until).await
         }
         Some(View::Mapping) => {
             let config = &host.roll.metrics_config;
@@ -199,19 +199,8 @@ pub async fn graph(
             }
         }
         View::Program(program) => {
-            Some(app.programs.graph(program, &call(host, identifier, meta), name, until).await)
+            Some(app.programs.graph(program, &Call::of(host, identifier, meta), name, until).await)
         }
-    }
-}
-
-fn call<'a>(host: &'a Host, identifier: &'a Identifier, meta: &'a Meta) -> Call<'a> {
-    Call {
-        address: &host.address,
-        hostname: &host.hostname,
-        comments: &host.comments,
-        identifier,
-        metrics_config: &host.roll.metrics_config,
-        meta,
     }
 }
 

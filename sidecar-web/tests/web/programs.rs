@@ -1,24 +1,13 @@
 //! Plugins that are shown by users' programs.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::process::{HOST, Web};
 
-/// Writes a view program of `redis`, which takes the place of the definition that is built in. By
-/// another process: a file that this one has open for writing can't be run.
+/// Writes a view program of `redis`, which takes the place of the definition that is built in.
 fn write(folder: &Path, text: &str) {
     let path = folder.join("metrics_plugins/view/redis.sh");
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut install = Command::new("install")
-        .args(["-m", "755", "/dev/stdin"])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    assert!(install.wait().unwrap().success());
+    test_redis::write_program(&path, text);
 }
 
 const PROGRAM: &str = r#"#!/bin/sh

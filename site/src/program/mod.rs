@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 use tokio::process::Command;
 
 use crate::definition::Meta;
+use crate::site::Host;
 pub use view::{groups, list};
 
 /// What is taken over from the environment of whoever calls, beside `LC_*`: no password of ours.
@@ -55,6 +56,21 @@ pub struct Call<'a> {
     pub metrics_config: &'a Map<String, Json>,
     /// What is known of the plugin, without history.
     pub meta: &'a Meta,
+}
+
+impl<'a> Call<'a> {
+    /// For a plugin of a host of the configuration.
+    #[must_use]
+    pub fn of(host: &'a Host, identifier: &'a Identifier, meta: &'a Meta) -> Self {
+        Self {
+            address: &host.address,
+            hostname: &host.hostname,
+            comments: &host.comments,
+            identifier,
+            metrics_config: &host.roll.metrics_config,
+            meta,
+        }
+    }
 }
 
 /// How much a program may take.

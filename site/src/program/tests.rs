@@ -1,20 +1,10 @@
 use super::*;
-use std::process::Stdio;
 use std::time::Instant;
 
-/// Writes a program. By another process: a file that this one has open for writing, which one that
-/// is being started beside it would have too, can't be run.
+/// Writes a program, and gives its path.
 fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
     let path = dir.join(name);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut install = std::process::Command::new("install")
-        .args(["-m", "755", "/dev/stdin"])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    assert!(install.wait().unwrap().success());
+    test_redis::write_program(&path, text);
     path
 }
 
