@@ -82,7 +82,7 @@ impl SeriesTable {
     /// One series.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Series> {
-        self.at(self.index_of(key)?).map(|(_, series)| series)
+        self.entries.get(self.index_of(key)?)
     }
 
     /// One series, to change.
@@ -91,14 +91,7 @@ impl SeriesTable {
         self.at_mut(at)
     }
 
-    /// The series that stands there.
-    #[must_use]
-    #[inline]
-    pub fn at(&self, index: usize) -> Option<(&str, &Series)> {
-        self.entries.get(index).map(|series| (self.names.get(index), series))
-    }
-
-    /// The same, to change.
+    /// The series that stands there, to change.
     #[inline]
     pub fn at_mut(&mut self, index: usize) -> Option<&mut Series> {
         self.entries.get_mut(index)
