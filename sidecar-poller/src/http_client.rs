@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::fetch::declaration::{self, Given};
 use crate::fetch::{FetchError, Request};
 use crate::socket;
 
@@ -42,19 +43,11 @@ pub struct Page {
 }
 
 impl<'a> Server<'a> {
-    /// The server at the host's address, with the first argument as its port.
-    ///
-    /// # Errors
-    /// Where that is no port.
-    pub fn of(request: &Request<'a>, default_port: u16) -> Result<Self, FetchError> {
-        let port = request.port(default_port)?;
-        Ok(Self { address: request.address, port, host: request.address, longest: LONGEST })
-    }
-
-    /// The same server under another name.
+    /// The server at the host's address, of the port and name that the target's arguments say.
     #[must_use]
-    pub fn called(self, host: &'a str) -> Self {
-        Self { host, ..self }
+    pub fn of(request: &Request<'a>, given: &Given<'a>) -> Self {
+        let host = given.http_host.unwrap_or(request.address);
+        Self { address: request.address, port: given.port, host, longest: LONGEST }
     }
 
     /// The same server, whose answers may have so many bytes.
@@ -68,10 +61,7 @@ impl<'a> Server<'a> {
     /// # Errors
     /// Where the server can't be reached, or answers anything but 200 and a page.
     pub async fn get(&self, path: &str) -> Result<Page, FetchError> {
-        if !path.starts_with('/') {
-            return Err(FetchError::Failed(format!("path '{path}' must begin with /")));
-        }
-        self.ask(path).await
+        self.ask(declaration::path(path).map_err(FetchError::Failed)?).await
     }
 
     /// The same for any target: a path, or a whole address, as proxies are asked for.
@@ -79,18 +69,8 @@ impl<'a> Server<'a> {
     /// # Errors
     /// As [`Self::get`].
     pub async fn ask(&self, target: &str) -> Result<Page, FetchError> {
-        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_plain(target) {
-            return Err(FetchError::Failed(format!(
-                "path '{target}' must be of ASCII characters without spaces; others are written as %20"
-            )));
-        }
-        if !is_plain(self.host) {
-            return Err(FetchError::Failed(format!(
-                "http_host '{}' must be a host's name, of ASCII characters without spaces",
-                self.host
-            )));
-        }
+        declaration::check_target(target).map_err(FetchError::Failed)?;
+        declaration::http_host(self.host).map_err(FetchError::Failed)?;
         let place = format!("port {}", self.port);
         let mut stream = socket::connect(self.address, self.port)
             .await
@@ -387,7 +367,7 @@ mod tests {
             page("hello")
         };
         let port = serve(answer).await;
-        let got = server(port).called("status.example").get("/a?b=c").await.unwrap();
+        let got = Server { host: "status.example", ..server(port) }.get("/a?b=c").await.unwrap();
         assert_eq!((got.text.as_str(), got.server.as_deref()), ("hello", Some("written")));
         assert_eq!(
             heads.lock().unwrap().concat(),
@@ -579,7 +559,7 @@ mod tests {
                 "path '/a b' must be of ASCII characters without spaces; others are written as %20",
             ),
             (
-                to.called("x\r\nA: b").get("/").await,
+                Server { host: "x\r\nA: b", ..to }.get("/").await,
                 "http_host 'x\r\nA: b' must be a host's name, of ASCII characters without spaces",
             ),
         ] {

@@ -39,6 +39,7 @@ use clap::{Parser, Subcommand};
 use line_protocol::Identifier;
 use site::{Configuration, Host, Roll, Site};
 
+use check::Warnings;
 use connection::Credentials;
 use fetch::Request;
 use fetch::external::Shared;
@@ -74,7 +75,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print hosts a service and the plugins found; exit 1 on a fault
+    /// Print hosts a service, the plugins found, and what is wrong; exit 1 on an error
     Check {
         /// Exit 1 on warnings too
         #[arg(long)]
@@ -108,8 +109,8 @@ async fn main() -> ExitCode {
             let spread = if arguments.at_once { Spread::AtOnce } else { Spread::OverTheMinute };
             run::run(&arguments.config, spread, arguments.metrics_listen, credentials()).await
         }
-        Some(Command::Check { strict: false }) => check(&arguments.config).map(drop),
-        Some(Command::Check { strict: true }) => check_strictly(&arguments.config),
+        Some(Command::Check { strict: false }) => check::run(&arguments.config, Warnings::Pass),
+        Some(Command::Check { strict: true }) => check::run(&arguments.config, Warnings::Fail),
         Some(Command::Fetch { address, identifier }) => {
             fetch_once(&arguments.config, address, identifier).await
         }
@@ -148,24 +149,6 @@ fn credentials() -> Option<Credentials> {
     password
         .filter(|password| !password.is_empty())
         .map(|password| Credentials { user: None, password })
-}
-
-/// Gives how many warnings there were.
-fn check(config: &Path) -> Result<usize, Failure> {
-    let Configuration { site, definitions } = load(config)?;
-    print!("{}", check::tables(&site, &definitions));
-    let warnings = check::warnings(&site, &definitions);
-    for warning in &warnings {
-        eprintln!("warning: {warning}");
-    }
-    Ok(warnings.len())
-}
-
-fn check_strictly(config: &Path) -> Result<(), Failure> {
-    match check(config)? {
-        0 => Ok(()),
-        count => Err(format!("{count} warnings, and --strict lets none pass").into()),
-    }
 }
 
 async fn fetch_once(config: &Path, address: &str, identifier: &str) -> Result<(), Failure> {

@@ -120,8 +120,7 @@ fn summary(configuration: &Configuration, plan: &Plan) -> String {
 
 /// Tells the log what is odd, each once.
 fn warn_of(configuration: &Configuration, known: &mut HashSet<String>) {
-    let Configuration { site, definitions } = configuration;
-    let warnings = check::warnings(site, definitions);
+    let warnings = check::Findings::of(configuration).into_texts();
     known.retain(|warning| warnings.contains(warning));
     for warning in warnings {
         if known.insert(warning.clone()) {

@@ -50,8 +50,10 @@ pub enum Way {
     Fetched(Fetcher),
     /// A user's program asks for them.
     Program(Program),
-    /// An agent sends them.
+    /// An agent sends them, as its definition says.
     Pushed,
+    /// Nothing fetches them, and nothing says that an agent sends them: it is shown alone.
+    Shown,
     /// Neither a fetcher nor a definition knows it.
     Unknown,
 }
@@ -65,7 +67,8 @@ impl Way {
         }
         match Fetcher::named(name) {
             Some(fetcher) => Self::Fetched(fetcher),
-            None if definitions.view(name).is_some() => Self::Pushed,
+            None if definitions.says_push(name) => Self::Pushed,
+            None if definitions.view(name).is_some() => Self::Shown,
             None => Self::Unknown,
         }
     }
@@ -75,6 +78,9 @@ impl Way {
     pub fn warning(&self, name: &str) -> Option<String> {
         match self {
             Self::Fetched(_) | Self::Program(_) | Self::Pushed => None,
+            Self::Shown => Some(format!(
+                "plugin '{name}' is shown, but nothing fetches it; if agents push it, {name}.toml in metrics_plugin_dir says so: push = true"
+            )),
             Self::Unknown => Some(format!(
                 "plugin '{name}' is neither fetched nor shown: there is no built-in one of that name, and in metrics_plugin_dir no {name}.toml and no executable fetch/{name} or view/{name}"
             )),
@@ -90,7 +96,7 @@ impl Way {
                 let external = External::new(program, host, Arc::clone(shared));
                 Some(Fetcher::External(Arc::new(external)))
             }
-            Self::Pushed | Self::Unknown => None,
+            Self::Pushed | Self::Shown | Self::Unknown => None,
         }
     }
 }

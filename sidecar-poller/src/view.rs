@@ -5,7 +5,7 @@ use std::path::Path;
 
 use line_protocol::Identifier;
 use site::program::{Call, Limits, groups, list};
-use site::{Configuration, GraphDefinition, Group, Host, Meta, Program, View, prometheus};
+use site::{Configuration, GraphDefinition, Group, Host, Meta, Program, View};
 
 use crate::fetch::external::Shared;
 use crate::{Failure, host, load};
@@ -51,11 +51,7 @@ async fn groups_of(
     meta: &Meta,
 ) -> Result<Vec<Group>, Failure> {
     match view {
-        View::Definition(definition) => Ok(definition.groups(identifier, meta)),
-        View::Mapping => {
-            let config = &host.roll.metrics_config;
-            Ok(prometheus::definition(config, identifier, meta)?.groups(identifier, meta))
-        }
+        View::Data(data) => Ok(data.groups(host, identifier, meta)?),
         View::Program(program) => Ok(groups(&run(program, host, identifier, meta, None).await?)?),
     }
 }
@@ -69,12 +65,7 @@ async fn graph_of(
 ) -> Result<GraphDefinition, Failure> {
     let no_such_graph = || format!("graph '{graph}' is none of plugin '{identifier}'");
     let drawn = match view {
-        View::Definition(definition) => {
-            definition.graph(identifier, graph, meta).ok_or_else(no_such_graph)?
-        }
-        View::Mapping => prometheus::definition(&host.roll.metrics_config, identifier, meta)?
-            .graph(identifier, graph, meta)
-            .ok_or_else(no_such_graph)?,
+        View::Data(data) => data.graph(host, identifier, graph, meta)?.ok_or_else(no_such_graph)?,
         View::Program(program) => {
             GraphDefinition::parse(&run(program, host, identifier, meta, Some(graph)).await?)?
         }

@@ -39,12 +39,37 @@ fn check_prints_tables_and_exits_1_on_a_fault() {
     let (stdout, stderr) = text(&output);
     assert!(output.status.success(), "{stderr}");
     assert!(stdout.contains(" Shop    | 1\n") && stdout.contains(" redis  | yes"), "{stdout}");
+    assert!(
+        stdout.ends_with("\n\nkurado.yml is good: 1 service, 1 host, 2 plugins, no warnings\n"),
+        "{stdout}"
+    );
+    assert_eq!(stderr, "");
 
-    std::fs::write(dir.path().join("bad.yml"), "config: {}\n---\nservice: []\n").unwrap();
+    let bad = "config: {web_worker: 0}\n---\nservice: []\n";
+    std::fs::write(dir.path().join("bad.yml"), bad).unwrap();
     let output = poller(dir.path()).args(["-c", "bad.yml", "check"]).output().unwrap();
     let (_, stderr) = text(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stderr, "kurado-poller: bad.yml:3: service is a list of 0; it must be a text\n");
+    assert_eq!(
+        stderr,
+        "error: bad.yml:1: config web_worker is '0'; it must be a whole number from 1\n\
+         error: bad.yml:3: service is a list of 0; it must be a text\n\
+         kurado-poller: bad.yml can not be used: 2 errors\n"
+    );
+}
+
+#[test]
+fn a_target_that_can_never_work_fails_the_check_and_not_the_others() {
+    let dir = site(6379, "base, 'redis:99999'");
+    let output = poller(dir.path()).args(["check"]).output().unwrap();
+    let (stdout, stderr) = text(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout.contains(" redis  | yes"), "{stdout}");
+    assert_eq!(
+        stderr,
+        "error: rolls/all.yml:1: plugin 'redis:99999': port '99999' must be a number from 1 to 65535\n\
+         kurado-poller: kurado.yml has 1 error and no warnings\n"
+    );
 }
 
 #[test]
@@ -52,12 +77,14 @@ fn strict_lets_no_warning_pass() {
     let dir = site(6379, "base, nobody");
     let output = poller(dir.path()).args(["check"]).output().unwrap();
     assert!(output.status.success());
-    assert!(text(&output).1.starts_with("warning: plugin 'nobody' is neither"));
+    let (stdout, stderr) = text(&output);
+    assert!(stderr.starts_with("warning: rolls/all.yml:1: plugin 'nobody' is neither"), "{stderr}");
+    assert!(stdout.ends_with("\nkurado.yml is good: 1 service, 1 host, 2 plugins, 1 warning\n"));
     let output = poller(dir.path()).args(["check", "--strict"]).output().unwrap();
     let (_, stderr) = text(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr.ends_with("kurado-poller: 1 warnings, and --strict lets none pass\n"),
+        stderr.ends_with("kurado-poller: kurado.yml has 1 warning, and --strict lets none pass\n"),
         "{stderr}"
     );
 
@@ -79,7 +106,8 @@ fn secrets_come_from_the_environment_and_are_never_printed() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr,
-        "kurado-poller: rolls/all.yml:3: environment variable SHOP_PASSWORD is not set; ${SHOP_PASSWORD} here needs it\n"
+        "error: rolls/all.yml:3: environment variable SHOP_PASSWORD is not set; ${SHOP_PASSWORD} here needs it\n\
+         kurado-poller: kurado.yml has 1 error and no warnings\n"
     );
 
     let server = RedisServer::start(&["--requirepass", "geheim"]);
@@ -106,7 +134,11 @@ fn a_fault_in_a_definition_is_found_too() {
     let output = poller(dir.path()).args(["check"]).output().unwrap();
     let (_, stderr) = text(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stderr, "kurado-poller: metrics_plugins/redis.toml:3: there is no [graph.\"a\"]\n");
+    assert_eq!(
+        stderr,
+        "error: metrics_plugins/redis.toml:3: there is no [graph.\"a\"]\n\
+         kurado-poller: kurado.yml can not be used: 1 error\n"
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::SiteError;
-use crate::yaml::Node;
+use crate::nearest::did_you_mean;
+use crate::site::Notes;
+use crate::yaml::{Key, Node};
 
 /// The settings of `config:`. Paths are made whole: relative ones start at the file's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,16 @@ impl Config {
     }
 }
 
-const KNOWN: &str = "redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker, poller_address";
+const KNOWN: [&str; 8] = [
+    "redis",
+    "data_dir",
+    "rolls_dir",
+    "metrics_plugin_dir",
+    "web_worker",
+    "update_worker",
+    "fetch_worker",
+    "poller_address",
+];
 
 impl Config {
     /// The settings of a file that says nothing.
@@ -61,43 +72,59 @@ impl Config {
         }
     }
 
-    /// Reads what stands below `config:`. A setting that nobody knows is a warning, as existing
-    /// files may have some.
-    pub(crate) fn read(
-        file: &Path,
-        node: &Node,
-        warnings: &mut Vec<SiteError>,
-    ) -> Result<Self, SiteError> {
+    /// Reads what stands below `config:`. A setting with a fault keeps its default, so that those of
+    /// others are found as well. One that nobody knows is a warning, as existing files may have some.
+    pub(crate) fn read(file: &Path, node: &Node, notes: &mut Notes) -> Self {
         let mut config = Self::new(file);
-        for (key, value) in node.entries(file, "config")? {
-            let what = format!("config {}", key.name);
-            match key.name.as_str() {
-                "redis" => config.redis = redis(file, value)?,
-                "data_dir" => config.data_dir = Some(path(file, value, &what)?),
-                // `host_roll_dir` is its name in Kurado's own sample.
-                "rolls_dir" | "host_roll_dir" => config.rolls_dir = path(file, value, &what)?,
-                "metrics_plugin_dir" => {
-                    config.metrics_plugin_dir = value
-                        .items(file, &what)?
-                        .iter()
-                        .map(|item| path(file, item, &what))
-                        .collect::<Result<_, _>>()?;
-                }
-                "web_worker" => config.web_worker = natural(file, value, &what)?,
-                "update_worker" => config.update_worker = natural(file, value, &what)?,
-                "fetch_worker" => config.fetch_worker = natural(file, value, &what)?,
-                "poller_address" => {
-                    config.poller_address = Some(value.text(file, &what)?.to_owned());
-                    config.poller_address_line = Some(key.line);
-                }
-                unknown => warnings.push(SiteError::new(
-                    file,
-                    Some(key.line),
-                    format!("config has no setting '{unknown}'; it has {KNOWN}"),
-                )),
-            }
+        for (key, value) in notes.or_fault(node.entries(file, "config")).unwrap_or_default() {
+            let read = config.read_setting(file, key, value, notes);
+            notes.or_fault(read);
         }
-        Ok(config)
+        config
+    }
+
+    fn read_setting(
+        &mut self,
+        file: &Path,
+        key: &Key,
+        value: &Node,
+        notes: &mut Notes,
+    ) -> Result<(), SiteError> {
+        let what = format!("config {}", key.name);
+        match key.name.as_str() {
+            "redis" => self.redis = redis(file, value)?,
+            "data_dir" => self.data_dir = Some(path(file, value, &what)?),
+            // `host_roll_dir` is its name in Kurado's own sample.
+            "rolls_dir" | "host_roll_dir" => self.rolls_dir = path(file, value, &what)?,
+            "metrics_plugin_dir" => {
+                let dirs = value.items(file, &what)?;
+                self.metrics_plugin_dir =
+                    dirs.iter().map(|item| path(file, item, &what)).collect::<Result<_, _>>()?;
+                for (item, dir) in dirs.iter().zip(&self.metrics_plugin_dir) {
+                    if !dir.is_dir() {
+                        let message = format!("{what}: there is no folder {}", dir.display());
+                        notes.warnings.push(SiteError::new(file, Some(item.line), message));
+                    }
+                }
+            }
+            "web_worker" => self.web_worker = natural(file, value, &what)?,
+            "update_worker" => self.update_worker = natural(file, value, &what)?,
+            "fetch_worker" => self.fetch_worker = natural(file, value, &what)?,
+            "poller_address" => {
+                self.poller_address = Some(value.text(file, &what)?.to_owned());
+                self.poller_address_line = Some(key.line);
+            }
+            unknown => notes.warnings.push(SiteError::new(
+                file,
+                Some(key.line),
+                format!(
+                    "config has no setting '{unknown}'; it has {}{}",
+                    KNOWN.join(", "),
+                    did_you_mean(unknown, KNOWN)
+                ),
+            )),
+        }
+        Ok(())
     }
 }
 
@@ -142,12 +169,20 @@ fn redis(file: &Path, node: &Node) -> Result<String, SiteError> {
 mod tests {
     use super::*;
 
+    /// The settings, and the warnings; the first fault.
     fn read(source: &str) -> Result<(Config, Vec<SiteError>), SiteError> {
+        let (config, notes) = noted(source);
+        match notes.faults.first() {
+            Some(fault) => Err(fault.clone()),
+            None => Ok((config, notes.warnings)),
+        }
+    }
+
+    fn noted(source: &str) -> (Config, Notes) {
         let file = Path::new("/etc/kurado/kurado.yml");
-        let nodes = crate::yaml::parse(file, source)?;
-        let mut warnings = Vec::new();
-        let config = Config::read(file, &nodes[0], &mut warnings)?;
-        Ok((config, warnings))
+        let nodes = crate::yaml::parse(file, source).unwrap();
+        let mut notes = Notes::default();
+        (Config::read(file, &nodes[0], &mut notes), notes)
     }
 
     fn error(source: &str) -> String {
@@ -195,7 +230,30 @@ mod tests {
         let (_, warnings) = read("redis: a:1\nrols_dir: x").unwrap();
         assert_eq!(
             warnings[0].to_string(),
-            "/etc/kurado/kurado.yml:2: config has no setting 'rols_dir'; it has redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker, poller_address"
+            "/etc/kurado/kurado.yml:2: config has no setting 'rols_dir'; it has redis, data_dir, rolls_dir, metrics_plugin_dir, web_worker, update_worker, fetch_worker, poller_address; did you mean 'rolls_dir'?"
         );
+    }
+
+    #[test]
+    fn each_faulty_setting_is_told() {
+        let (_, notes) = noted("redis: here\nweb_worker: 0\ndata_dir: x\nfetch_worker: []");
+        let lines: Vec<_> = notes.faults.iter().map(|fault| fault.line).collect();
+        assert_eq!(lines, [Some(1), Some(2), Some(4)]);
+    }
+
+    #[test]
+    fn a_plugin_folder_that_is_named_and_not_there_is_a_warning_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().display();
+        let (_, warnings) =
+            read(&format!("metrics_plugin_dir:\n- {there}\n- {there}/none")).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(
+            warnings[0].to_string(),
+            format!(
+                "/etc/kurado/kurado.yml:3: config metrics_plugin_dir: there is no folder {there}/none"
+            )
+        );
+        assert!(read("redis: a:1").unwrap().1.is_empty(), "nobody named the default ones");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::definition::{DefinitionError, Definitions};
-use crate::error::SiteError;
+use crate::definition::Definitions;
+use crate::error::Fault;
 use crate::site::{Notes, Site};
 use crate::sources::Sources;
 
@@ -16,46 +16,37 @@ pub struct Configuration {
     pub definitions: Definitions,
 }
 
-/// A fault in one of its files: `file:line: what was found; what is allowed`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// In `kurado.yml`, a roll, or a secret that they name.
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    /// In a plugin's definition.
-    #[error(transparent)]
-    Definition(#[from] DefinitionError),
-}
-
 impl Configuration {
     /// Reads `kurado.yml` and all that it names.
     ///
     /// # Errors
-    /// At the first fault.
+    /// All faults that could be found.
     pub fn load(file: &Path) -> Result<Self, Fault> {
-        Self::read(file, &mut Notes::default())
+        let mut notes = Notes::default();
+        let read = Self::read(file, &mut notes);
+        notes.outcome(read)
     }
 
-    fn read(file: &Path, notes: &mut Notes) -> Result<Self, Fault> {
+    fn read(file: &Path, notes: &mut Notes) -> Option<Self> {
         let site = Site::read(file, notes)?;
         let dirs = &site.config().metrics_plugin_dir;
-        let definitions = Definitions::read(dirs, &mut notes.sources)?;
+        let definitions = Definitions::read(dirs, notes);
         for dir in dirs {
             // Programs: which plugins there are follows from these.
             notes.sources.note_programs(&dir.join("fetch"));
             notes.sources.note_programs(&dir.join("view"));
         }
-        Ok(Self { site, definitions })
+        Some(Self { site, definitions })
     }
 
     /// For programs that need the secrets of `metrics_config`: one that can't be had is a fault.
     /// (The web runs without.)
     ///
     /// # Errors
-    /// At the first one.
+    /// All of these.
     pub fn with_secrets(self) -> Result<Self, Fault> {
-        match self.site.secret_faults().first() {
-            Some(fault) => Err(fault.clone().into()),
+        match Fault::of(self.site.secret_faults().to_vec()) {
+            Some(fault) => Err(fault),
             None => Ok(self),
         }
     }
@@ -81,15 +72,17 @@ impl Watcher {
     /// Reads it, whether it has changed or not.
     ///
     /// # Errors
-    /// At the first fault. What was read before goes on to hold, and its files are looked at too.
+    /// All faults that could be found. What was read before goes on to hold, and its files are looked at too.
     pub fn read(&mut self) -> Result<Configuration, Fault> {
         let before = self.seen.now();
         let mut notes = Notes::default();
-        let result = Configuration::read(&self.file, &mut notes);
+        let read = Configuration::read(&self.file, &mut notes);
         self.changing = None;
+        let sources = std::mem::take(&mut notes.sources);
+        let result = notes.outcome(read);
         self.seen = match &result {
-            Ok(_) => notes.sources,
-            Err(_) => before.and(notes.sources),
+            Ok(_) => sources,
+            Err(_) => before.and(sources),
         };
         result
     }
@@ -223,7 +216,7 @@ mod tests {
         let text = fs::read_to_string(files.path("kurado.yml")).unwrap();
         files.write("kurado.yml", &text.replace("a.yml", "b.yml"));
         let fault = look_twice(&mut watcher).unwrap().unwrap_err().to_string();
-        assert!(fault.contains("rolls/b.yml: can not be read"), "{fault}");
+        assert!(fault.contains("rolls/b.yml can not be read"), "{fault}");
         assert!(look_twice(&mut watcher).is_none());
 
         files.write("rolls/b.yml", "metrics: [base\n");

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::configuration::{Configuration, Fault, Watcher};
+use crate::configuration::{Configuration, Watcher};
+use crate::error::Fault;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(2);

@@ -1,16 +1,20 @@
 //! Roll files: what is measured on the hosts that name them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use line_protocol::Identifier;
 use serde_json::{Map, Value as Json};
 
 use crate::error::SiteError;
+use crate::nearest::did_you_mean;
 use crate::prometheus::{self, Mapping};
 use crate::secrets;
 use crate::site::Notes;
-use crate::yaml::{self, Node};
+use crate::written::{WrittenRoll, WrittenSettings};
+use crate::yaml::{self, Node, Value};
 
 /// A roll file: what is measured on the hosts that name it.
 #[derive(Clone, PartialEq)]
@@ -25,52 +29,84 @@ pub struct Roll {
 }
 
 impl Roll {
+    /// Reads a roll that is named at `named`, a line of another file. What has a fault is left out.
     pub(crate) fn read(
         rolls_dir: &Path,
         name: &str,
+        named: (&Path, u64),
         shared: &Map<String, Json>,
         notes: &mut Notes,
-    ) -> Result<Self, SiteError> {
+    ) -> WrittenRoll {
         let file = rolls_dir.join(name);
-        let documents = yaml::read(&file, &mut notes.sources)?;
-        let Some(document) = documents.first() else {
-            return Err(SiteError::new(
-                &file,
-                None,
-                "is empty; a roll has 'metrics:', a list of plugins",
-            ));
-        };
         let mut roll =
             Self { file: name.to_owned(), metrics_config: shared.clone(), plugins: Vec::new() };
-        for (key, value) in document.entries(&file, "a roll")? {
+        let mut lines = Vec::new();
+        let documents = yaml::read(&file, &mut notes.sources).map_err(|fault| match fault.line {
+            Some(_) => fault,
+            // It isn't there: what is to be mended is the name.
+            None => SiteError::new(
+                named.0,
+                Some(named.1),
+                format!("roll '{name}': {} {}", file.display(), fault.message),
+            ),
+        });
+        if let Some(documents) = notes.or_fault(documents) {
+            let read = match documents.first() {
+                Some(document) => roll.read_document(&file, document, &mut lines, notes),
+                None => Err(SiteError::new(
+                    &file,
+                    None,
+                    "is empty; a roll has 'metrics:', a list of plugins",
+                )),
+            };
+            notes.or_fault(read);
+        }
+        WrittenRoll { file, roll: Arc::new(roll), lines }
+    }
+
+    fn read_document(
+        &mut self,
+        file: &Path,
+        document: &Node,
+        lines: &mut Vec<u64>,
+        notes: &mut Notes,
+    ) -> Result<(), SiteError> {
+        const KNOWN: [&str; 2] = ["metrics_config", "metrics"];
+        for (key, value) in document.entries(file, "a roll")? {
             match key.name.as_str() {
-                "metrics_config" => {
-                    roll.metrics_config.extend(metrics_config(&file, value, notes)?)
-                }
+                "metrics_config" => self.metrics_config.extend(metrics_config(file, value, notes)),
                 "metrics" => {
-                    for item in value.items(&file, "metrics")? {
-                        let text = item.text(&file, "a plugin in metrics")?;
-                        let plugin = Identifier::parse(text).map_err(|error| {
-                            SiteError::new(&file, Some(item.line), error.to_string())
-                        })?;
-                        if roll.plugins.contains(&plugin) {
+                    let items = notes.or_fault(value.items(file, "metrics"));
+                    for item in items.unwrap_or_default() {
+                        let Some(plugin) = notes.or_fault(plugin(file, item)) else { continue };
+                        if self.plugins.contains(&plugin) {
                             let message =
                                 format!("plugin '{plugin}' stands here twice; once is enough");
-                            notes.warnings.push(SiteError::new(&file, Some(item.line), message));
+                            notes.warnings.push(SiteError::new(file, Some(item.line), message));
                         } else {
-                            roll.plugins.push(plugin);
+                            self.plugins.push(plugin);
+                            lines.push(item.line);
                         }
                     }
                 }
                 unknown => notes.warnings.push(SiteError::new(
-                    &file,
+                    file,
                     Some(key.line),
-                    format!("a roll has no '{unknown}'; it has metrics_config and metrics"),
+                    format!(
+                        "a roll has no '{unknown}'; it has metrics_config and metrics{}",
+                        did_you_mean(unknown, KNOWN)
+                    ),
                 )),
             }
         }
-        Ok(roll)
+        Ok(())
     }
+}
+
+fn plugin(file: &Path, item: &Node) -> Result<Identifier, SiteError> {
+    let text = item.text(file, "a plugin in metrics")?;
+    Identifier::parse(text)
+        .map_err(|error| SiteError::new(file, Some(item.line), error.to_string()))
 }
 
 impl fmt::Debug for Roll {
@@ -82,18 +118,28 @@ impl fmt::Debug for Roll {
 }
 
 /// Settings for plugins, by plugin.
-pub(crate) fn metrics_config(
-    file: &Path,
-    node: &Node,
-    notes: &mut Notes,
-) -> Result<Map<String, Json>, SiteError> {
-    let entries = node.entries(file, "metrics_config")?;
+pub(crate) fn metrics_config(file: &Path, node: &Node, notes: &mut Notes) -> Map<String, Json> {
+    let entries = notes.or_fault(node.entries(file, "metrics_config")).unwrap_or_default();
+    let mut config = Map::new();
     for (key, value) in entries {
         if key.name.eq_ignore_ascii_case(prometheus::PLUGIN) {
-            Mapping::check(file, value)?;
+            notes.or_fault(Mapping::check(file, value));
         }
+        let json = secrets::to_json(file, value, notes);
+        let lines = match &value.value {
+            Value::Map(entries) => {
+                entries.iter().map(|(key, _)| (key.name.clone(), key.line)).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        notes.settings.push(WrittenSettings {
+            file: file.to_owned(),
+            line: key.line,
+            plugin: key.name.clone(),
+            value: json.clone(),
+            lines,
+        });
+        config.insert(key.name.clone(), json);
     }
-    let json =
-        entries.iter().map(|(key, value)| (key.name.clone(), secrets::to_json(file, value, notes)));
-    Ok(json.collect())
+    config
 }

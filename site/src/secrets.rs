@@ -21,22 +21,41 @@ pub(crate) fn to_json(file: &Path, node: &Node, notes: &mut Notes) -> Json {
         Value::List(items) => items.iter().map(|item| to_json(file, item, notes)).collect(),
         Value::Map(entries) => Json::Object(mapping(file, entries, notes)),
         Value::Null | Value::Scalar(_) => match node.to_json() {
-            Json::String(text) => match with_variables(&text, |name| std::env::var(name).ok()) {
-                Ok(text) => Json::String(text),
-                Err(variable) => {
-                    notes.secret_faults.push(SiteError::new(
-                        file,
-                        Some(node.line),
-                        format!(
-                            "environment variable {variable} is not set; ${{{variable}}} here needs it"
-                        ),
-                    ));
-                    Json::Null
-                }
-            },
+            Json::String(text) => filled(file, node, &text, notes),
             other => other,
         },
     }
+}
+
+/// A text with its variables filled in.
+fn filled(file: &Path, node: &Node, text: &str, notes: &mut Notes) -> Json {
+    let told = |message: String| SiteError::new(file, Some(node.line), message);
+    if has_default(text) {
+        notes.warnings.push(told(
+            "only ${NAME} is replaced by a variable of the environment; this value has more between its braces, and stays as it is written".to_owned(),
+        ));
+    }
+    with_variables(text, |name| std::env::var(name).ok()).map_or_else(
+        |variable| {
+            notes.secret_faults.push(told(format!(
+                "environment variable {variable} is not set; ${{{variable}}} here needs it"
+            )));
+            Json::Null
+        },
+        Json::String,
+    )
+}
+
+/// Whether a text has what shells take for a variable with a default or the like, such as
+/// `${NAME:-default}`. It may just as well be a password.
+fn has_default(text: &str) -> bool {
+    text.split("${").skip(1).any(|behind| {
+        let Some((inside, _)) = behind.split_once('}') else { return false };
+        let end = inside.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        end.is_some_and(|end| {
+            is_variable(&inside[..end]) && inside[end..].starts_with([':', '-', '=', '?', '+'])
+        })
+    })
 }
 
 fn mapping(file: &Path, entries: &[(Key, Node)], notes: &mut Notes) -> Map<String, Json> {
@@ -114,7 +133,7 @@ mod tests {
     use super::*;
     use crate::yaml;
 
-    fn filled(text: &str) -> Result<String, String> {
+    fn replaced(text: &str) -> Result<String, String> {
         with_variables(text, |name| match name {
             "USER_1" => Some("kurado".to_owned()),
             "EMPTY" => Some(String::new()),
@@ -124,15 +143,15 @@ mod tests {
 
     #[test]
     fn variables_are_replaced_wherever_they_stand() {
-        assert_eq!(filled("${USER_1}").unwrap(), "kurado");
-        assert_eq!(filled("a${USER_1}b${EMPTY}${USER_1}").unwrap(), "akuradobkurado");
-        assert_eq!(filled("x ${NOBODY} y").unwrap_err(), "NOBODY");
+        assert_eq!(replaced("${USER_1}").unwrap(), "kurado");
+        assert_eq!(replaced("a${USER_1}b${EMPTY}${USER_1}").unwrap(), "akuradobkurado");
+        assert_eq!(replaced("x ${NOBODY} y").unwrap_err(), "NOBODY");
     }
 
     #[test]
     fn passwords_with_dollars_stay_what_they_are() {
         for text in ["a$b", "$USER_1", "${", "${}", "${a-b}", "${1}", "}${ x}", "$${x"] {
-            assert_eq!(filled(text).unwrap(), text);
+            assert_eq!(replaced(text).unwrap(), text);
         }
     }
 
@@ -146,6 +165,25 @@ mod tests {
             .iter()
             .map(|fault| fault.to_string().replace(&format!("{}/", folder.display()), ""));
         (json, faults.collect())
+    }
+
+    #[test]
+    fn a_variable_with_a_default_stays_as_it_is_and_is_warned_of_without_its_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kurado.yml");
+        for text in ["${USER_1:-geheim}", "x${A-geheim}", "${A:?geheim}"] {
+            assert_eq!(replaced(text).unwrap(), text);
+            let node =
+                yaml::parse(&file, &format!("MySQL:\n  password: '{text}'")).unwrap().remove(0);
+            let mut notes = Notes::default();
+            assert_eq!(to_json(&file, &node, &mut notes)["MySQL"]["password"], text);
+            let [warning] = notes.warnings.as_slice() else { panic!("{text}") };
+            assert_eq!(warning.line, Some(2));
+            assert!(!warning.to_string().contains("geheim"), "{warning}");
+        }
+        for text in ["a$b", "${", "${}", "${1:-x}", "}${ x}", "$${x", "${USER_1}", "${a b}"] {
+            assert!(!has_default(text), "{text}");
+        }
     }
 
     #[test]

@@ -9,10 +9,12 @@ use line_protocol::address;
 use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
-use crate::error::SiteError;
+use crate::error::{Fault, SiteError};
+use crate::nearest::did_you_mean;
 use crate::roll::{self, Roll};
 use crate::sources::Sources;
-use crate::yaml::{self, Node};
+use crate::written::{WrittenRoll, WrittenSettings};
+use crate::yaml::{self, Key, Node};
 
 /// A site: its settings, and the services and hosts that are watched.
 #[derive(Clone)]
@@ -21,6 +23,8 @@ pub struct Site {
     metrics_config: Map<String, Json>,
     services: Vec<Service>,
     hosts: BTreeMap<String, Arc<Host>>,
+    rolls: Vec<WrittenRoll>,
+    settings: Vec<WrittenSettings>,
     warnings: Vec<SiteError>,
     secret_faults: Vec<SiteError>,
 }
@@ -28,10 +32,38 @@ pub struct Site {
 /// What reading brings beside the site.
 #[derive(Default)]
 pub(crate) struct Notes {
-    /// The files that were read, up to the first fault.
+    /// The files that were read.
     pub sources: Sources,
+    /// What keeps the configuration from being taken; at most [`Fault::MOST`].
+    pub faults: Vec<SiteError>,
     pub warnings: Vec<SiteError>,
     pub secret_faults: Vec<SiteError>,
+    pub settings: Vec<WrittenSettings>,
+}
+
+impl Notes {
+    /// What was read, or its fault noted, so that the rest can be read as well.
+    pub(crate) fn or_fault<T>(&mut self, read: Result<T, SiteError>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                if self.faults.len() < Fault::MOST {
+                    self.faults.push(fault);
+                }
+                None
+            }
+        }
+    }
+
+    /// What was read, where nothing had a fault.
+    pub(crate) fn outcome<T>(self, read: Option<T>) -> Result<T, Fault> {
+        match (Fault::of(self.faults), read) {
+            (Some(fault), _) => Err(fault),
+            (None, Some(read)) => Ok(read),
+            // Whoever reads nothing notes why.
+            (None, None) => Err(SiteError::new(Path::new(""), None, "can not be read").into()),
+        }
+    }
 }
 
 /// A service: hosts that belong together.
@@ -80,21 +112,26 @@ impl Site {
     /// Reads `kurado.yml` and the rolls that its hosts name.
     ///
     /// # Errors
-    /// At the first fault: file, line, what was found, what is allowed.
-    pub fn load(file: &Path) -> Result<Self, SiteError> {
-        Self::read(file, &mut Notes::default())
+    /// All faults that could be found: file, line, what was found, what is allowed.
+    pub fn load(file: &Path) -> Result<Self, Fault> {
+        let mut notes = Notes::default();
+        let site = Self::read(file, &mut notes);
+        notes.outcome(site)
     }
 
-    pub(crate) fn read(file: &Path, notes: &mut Notes) -> Result<Self, SiteError> {
-        let documents = yaml::read(file, &mut notes.sources)?;
+    /// Reads what can be read; what has a fault is left out, and noted. `None` where there is nothing
+    /// to go on with.
+    pub(crate) fn read(file: &Path, notes: &mut Notes) -> Option<Self> {
+        let documents = yaml::read(file, &mut notes.sources);
+        let documents = notes.or_fault(documents)?;
         let Some((head, services)) = documents.split_first() else {
             let message = "is empty; its first document has 'config:', each further one 'service:' and 'servers:'";
-            return Err(SiteError::new(file, None, message));
+            return notes.or_fault(Err(SiteError::new(file, None, message)));
         };
         let mut site = Self::read_head(file, head, notes)?;
-        let mut rolls = BTreeMap::new();
         for document in services {
-            site.read_service(file, document, &mut rolls, notes)?;
+            let read = site.read_service(file, document, notes);
+            notes.or_fault(read);
         }
         site.services.sort_by_cached_key(|service| service.name.to_lowercase());
         if let Some(address) = &site.config.poller_address
@@ -103,11 +140,13 @@ impl Site {
             let message = format!(
                 "config poller_address is '{address}'; it must be the address of a host that stands below"
             );
-            return Err(SiteError::new(file, site.config.poller_address_line, message));
+            let line = site.config.poller_address_line;
+            notes.or_fault::<()>(Err(SiteError::new(file, line, message)));
         }
         site.warnings = std::mem::take(&mut notes.warnings);
         site.secret_faults = std::mem::take(&mut notes.secret_faults);
-        Ok(site)
+        site.settings = std::mem::take(&mut notes.settings);
+        Some(site)
     }
 
     /// The settings.
@@ -173,31 +212,45 @@ impl Site {
         &self.secret_faults
     }
 
-    fn read_head(file: &Path, head: &Node, notes: &mut Notes) -> Result<Self, SiteError> {
+    /// The rolls that hosts have, each once, in the order in which they are first named.
+    #[must_use]
+    pub fn rolls(&self) -> &[WrittenRoll] {
+        &self.rolls
+    }
+
+    /// All settings for plugins, as they are written: the shared ones, and those of rolls.
+    #[must_use]
+    pub fn settings(&self) -> &[WrittenSettings] {
+        &self.settings
+    }
+
+    fn read_head(file: &Path, head: &Node, notes: &mut Notes) -> Option<Self> {
+        const KNOWN: [&str; 2] = ["config", "metrics_config"];
         let mut config = None;
         let mut metrics_config = Map::new();
-        for (key, value) in head.entries(file, "the first document")? {
+        let mut unknown = Unknown::default();
+        for (key, value) in notes.or_fault(head.entries(file, "the first document"))? {
             match key.name.as_str() {
-                "config" => config = Some(Config::read(file, value, &mut notes.warnings)?),
-                "metrics_config" => metrics_config = roll::metrics_config(file, value, notes)?,
-                unknown => notes.warnings.push(SiteError::new(
-                    file,
-                    Some(key.line),
-                    format!(
-                        "the first document has no '{unknown}'; it has config and metrics_config"
-                    ),
-                )),
+                "config" => config = Some(Config::read(file, value, notes)),
+                "metrics_config" => metrics_config = roll::metrics_config(file, value, notes),
+                _ => unknown.note(key),
             }
         }
+        unknown.warn(file, "the first document", &KNOWN, notes);
         let Some(config) = config else {
-            let message = "the first document has no 'config:'; it must, and services follow behind a line '---'";
-            return Err(SiteError::new(file, Some(head.line), message));
+            let message = format!(
+                "the first document has no 'config:'; it must, and services follow behind a line '---'{}",
+                unknown.instead_of("config")
+            );
+            return notes.or_fault(Err(SiteError::new(file, Some(head.line), message)));
         };
-        Ok(Self {
+        Some(Self {
             config,
             metrics_config,
             services: Vec::new(),
             hosts: BTreeMap::new(),
+            rolls: Vec::new(),
+            settings: Vec::new(),
             warnings: Vec::new(),
             secret_faults: Vec::new(),
         })
@@ -207,67 +260,66 @@ impl Site {
         &mut self,
         file: &Path,
         document: &Node,
-        rolls: &mut BTreeMap<String, Arc<Roll>>,
         notes: &mut Notes,
     ) -> Result<(), SiteError> {
+        const KNOWN: [&str; 2] = ["service", "servers"];
         let mut name = None;
         let mut groups: &[Node] = &[];
+        let mut unknown = Unknown::default();
         for (key, value) in document.entries(file, "a service")? {
             match key.name.as_str() {
                 "service" => name = Some((key.line, value.text(file, "service")?)),
-                "servers" => groups = value.items(file, "servers")?,
-                unknown => notes.warnings.push(SiteError::new(
-                    file,
-                    Some(key.line),
-                    format!("a service has no '{unknown}'; it has service and servers"),
-                )),
+                "servers" => {
+                    let items = notes.or_fault(value.items(file, "servers"));
+                    groups = items.unwrap_or_default();
+                }
+                _ => unknown.note(key),
             }
         }
+        unknown.warn(file, "a service", &KNOWN, notes);
         let Some((line, name)) = name.filter(|(_, name)| !name.is_empty()) else {
-            let message = "this document has no 'service:' with a name; each but the first must";
+            let message = format!(
+                "this document has no 'service:' with a name; each but the first must{}",
+                unknown.instead_of("service")
+            );
             return Err(SiteError::new(file, Some(document.line), message));
         };
         if self.services.iter().any(|service| service.name == name) {
             let message = format!("service '{name}' stands here for the second time");
-            return Err(SiteError::new(file, Some(line), message));
+            notes.or_fault::<()>(Err(SiteError::new(file, Some(line), message)));
         }
         let mut sections: Vec<Section> = Vec::new();
         let mut labels = BTreeSet::new();
         for group in groups {
-            let (label, lines, roll) = Self::read_group(file, group, notes)?;
+            let read = Self::read_group(file, group, notes);
+            let Some((label, lines, roll)) = notes.or_fault(read) else { continue };
             if let Some(label) = label
                 && !labels.insert(label)
             {
                 let message =
                     format!("label '{label}' stands in service '{name}' for the second time");
-                return Err(SiteError::new(file, Some(group.line), message));
+                notes.or_fault::<()>(Err(SiteError::new(file, Some(group.line), message)));
             }
             if label.is_some() || sections.is_empty() {
                 sections.push(Section { label: label.map(str::to_owned), hosts: Vec::new() });
             }
             // There is one: an unlabelled group joins the section before it.
             let Some(section) = sections.last_mut() else { continue };
+            // That of a group without hosts need not be there.
+            if lines.is_empty() {
+                continue;
+            }
+            let roll = self.roll(file, roll, notes);
             for line in lines {
-                let roll = match rolls.get(roll) {
-                    Some(roll) => Arc::clone(roll),
-                    None => {
-                        let read = Arc::new(Roll::read(
-                            &self.config.rolls_dir,
-                            roll,
-                            &self.metrics_config,
-                            notes,
-                        )?);
-                        rolls.insert(roll.to_owned(), Arc::clone(&read));
-                        read
-                    }
-                };
-                let host = Arc::new(read_host(file, line, name, section.label.clone(), roll)?);
+                let host = read_host(file, line, name, section.label.clone(), Arc::clone(&roll));
+                let Some(host) = notes.or_fault(host) else { continue };
+                let host = Arc::new(host);
                 if let Some(first) = self.hosts.insert(host.address.clone(), Arc::clone(&host)) {
                     let message = format!(
                         "address {} stands here for the second time; the first is '{}' in service '{}'",
                         first.address, first.hostname, first.service
                     );
-                    return Err(SiteError::new(file, Some(line.line), message));
+                    notes.or_fault::<()>(Err(SiteError::new(file, Some(line.line), message)));
                 }
                 section.hosts.push(host);
             }
@@ -276,33 +328,83 @@ impl Site {
         Ok(())
     }
 
-    /// A group of `servers:`: its label, the lines of its hosts, the name of its roll.
+    /// A group of `servers:`: its label, the lines of its hosts, the node that names its roll.
     fn read_group<'a>(
         file: &Path,
         group: &'a Node,
         notes: &mut Notes,
-    ) -> Result<(Option<&'a str>, &'a [Node], &'a str), SiteError> {
+    ) -> Result<(Option<&'a str>, &'a [Node], (&'a str, u64)), SiteError> {
+        const KNOWN: [&str; 3] = ["roll", "label", "hosts"];
         let mut label = None;
         let mut hosts: &[Node] = &[];
-        let mut roll = "";
+        let mut roll = ("", 0);
+        let mut unknown = Unknown::default();
         for (key, value) in group.entries(file, "a group of servers")? {
             match key.name.as_str() {
-                "roll" => roll = value.text(file, "roll")?,
+                "roll" => roll = (value.text(file, "roll")?, value.line),
                 "label" if matches!(value.value, yaml::Value::Null) => {}
                 "label" => label = Some(value.text(file, "label")?).filter(|text| !text.is_empty()),
                 "hosts" => hosts = value.items(file, "hosts")?,
-                unknown => notes.warnings.push(SiteError::new(
-                    file,
-                    Some(key.line),
-                    format!("a group of servers has no '{unknown}'; it has roll, label and hosts"),
-                )),
+                _ => unknown.note(key),
             }
         }
-        if roll.is_empty() {
-            let message = "this group of servers has no 'roll:'; it must name a file in rolls_dir";
+        unknown.warn(file, "a group of servers", &KNOWN, notes);
+        if roll.0.is_empty() {
+            let message = format!(
+                "this group of servers has no 'roll:'; it must name a file in rolls_dir{}",
+                unknown.instead_of("roll")
+            );
             return Err(SiteError::new(file, Some(group.line), message));
         }
         Ok((label, hosts, roll))
+    }
+
+    /// The roll of that name, read where it is named for the first time.
+    fn roll(&mut self, file: &Path, (name, line): (&str, u64), notes: &mut Notes) -> Arc<Roll> {
+        let known = self.rolls.iter().find(|known| known.roll.file == name);
+        if let Some(known) = known {
+            return Arc::clone(&known.roll);
+        }
+        let (dir, shared) = (&self.config.rolls_dir, &self.metrics_config);
+        let read = Roll::read(dir, name, (file, line), shared, notes);
+        let roll = Arc::clone(&read.roll);
+        self.rolls.push(read);
+        roll
+    }
+}
+
+/// Keys that nobody knows, where a few are known.
+#[derive(Default)]
+struct Unknown<'a>(Vec<&'a Key>);
+
+impl<'a> Unknown<'a> {
+    fn note(&mut self, key: &'a Key) {
+        self.0.push(key);
+    }
+
+    /// Warns of each: they stop nothing, as existing files may have some.
+    fn warn(&self, file: &Path, what: &str, known: &[&str], notes: &mut Notes) {
+        let allowed = match known {
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+            [] => String::new(),
+        };
+        for key in &self.0 {
+            let name = &key.name;
+            let near = did_you_mean(name, known.iter().copied());
+            let message = format!("{what} has no '{name}'; it has {allowed}{near}");
+            notes.warnings.push(SiteError::new(file, Some(key.line), message));
+        }
+    }
+
+    /// That one of them may have been meant for the key that is missing.
+    fn instead_of(&self, missing: &str) -> String {
+        let near = |key: &&&Key| !did_you_mean(&key.name, [missing]).is_empty();
+        match self.0.iter().find(near) {
+            Some(key) => {
+                format!("; line {} has '{}:': did you mean '{missing}:'?", key.line, key.name)
+            }
+            None => String::new(),
+        }
     }
 }
 
@@ -520,8 +622,92 @@ servers:
         );
         assert_eq!(
             error("service: x\nservers: [{roll: none.yml, hosts: [10.0.0.1]}]\n"),
-            "rolls/none.yml: can not be read: No such file or directory (os error 2)"
+            "kurado.yml:4: roll 'none.yml': rolls/none.yml can not be read: No such file or directory (os error 2)"
         );
+    }
+
+    #[test]
+    fn a_roll_may_lie_anywhere_and_a_file_that_is_none_is_told_by_its_beginning() {
+        let dir = folder(
+            "config: {}\n---\nservice: x\nservers:\n- {roll: ../other/web.yml, hosts: [h1]}\n",
+        );
+        fs::create_dir(dir.path().join("other")).unwrap();
+        fs::write(dir.path().join("other/web.yml"), "metrics: [base]\n").unwrap();
+        let file = dir.path().join("kurado.yml");
+        assert_eq!(Site::load(&file).unwrap().host("h1").unwrap().roll.plugins.len(), 1);
+
+        let passwd = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/bin/sh\n";
+        fs::write(dir.path().join("other/web.yml"), passwd).unwrap();
+        let error = Site::load(&file).unwrap_err().to_string();
+        let (_, told) = error.split_once("other/web.yml").unwrap();
+        assert_eq!(
+            told,
+            ":1: a roll is 'root:x:0:0:root:/root:/bin/bash daemon:x:1:1:daemon:/usr/sbi…'; it must be a mapping"
+        );
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_where_what_it_stands_for_is_missing() {
+        for (services, told) in [
+            (
+                "services: x\nservers: []\n",
+                "kurado.yml:3: this document has no 'service:' with a name; each but the first must; line 3 has 'services:': did you mean 'service:'?",
+            ),
+            (
+                "service: x\nservers:\n- label: y\n  rol: base.yml\n",
+                "kurado.yml:5: this group of servers has no 'roll:'; it must name a file in rolls_dir; line 6 has 'rol:': did you mean 'roll:'?",
+            ),
+        ] {
+            assert_eq!(error(services), told);
+        }
+        assert!(
+            load("confg: {}\n")
+                .unwrap_err()
+                .ends_with("line 1 has 'confg:': did you mean 'config:'?")
+        );
+    }
+
+    /// All faults, each without the folder.
+    fn faults(source: &str) -> Vec<String> {
+        let dir = folder(source);
+        let fault = Site::load(&dir.path().join("kurado.yml")).unwrap_err();
+        let here = format!("{}/", dir.path().display());
+        fault.all().map(|fault| fault.to_string().replace(&here, "")).collect()
+    }
+
+    #[test]
+    fn all_faulty_settings_services_groups_hosts_and_rolls_are_told_in_one_run() {
+        let told = faults(
+            "config: {web_worker: 0}\n---\nservice: x\nservers:\n- hosts: [h1]\n- roll: none.yml\n  hosts: [h2, ../h3, h4]\n- {roll: bad.yml, label: l, hosts: [h5]}\n- {roll: none.yml, label: l, hosts: [h2]}\n---\nservers: []\n---\nservice: x\n",
+        );
+        let begins = [
+            "kurado.yml:1: config web_worker is '0'",
+            "kurado.yml:5: this group of servers has no 'roll:'",
+            "kurado.yml:6: roll 'none.yml': rolls/none.yml can not be read",
+            "kurado.yml:7: address '../h3' of a host",
+            "rolls/bad.yml:3: plugin name '../etc'",
+            "kurado.yml:9: label 'l' stands in service 'x' for the second time",
+            "kurado.yml:9: address h2 stands here for the second time",
+            "kurado.yml:11: this document has no 'service:'",
+            "kurado.yml:13: service 'x' stands here for the second time",
+        ];
+        assert_eq!(told.len(), begins.len(), "{told:#?}");
+        for (told, begins) in told.iter().zip(begins) {
+            assert!(told.starts_with(begins), "{told}");
+        }
+    }
+
+    #[test]
+    fn past_a_bound_no_more_faults_are_told_and_the_first_says_how_many_there_are() {
+        let mut source =
+            "config: {}\n---\nservice: x\nservers:\n- roll: base.yml\n  hosts:\n".to_owned();
+        for _ in 0..1000 {
+            source.push_str("  - a/b\n");
+        }
+        assert_eq!(faults(&source).len(), Fault::MOST);
+        let first = load(&source).unwrap_err();
+        assert!(first.starts_with("kurado.yml:7: address 'a/b'"), "{first}");
+        assert!(first.ends_with(" (and 49 more, see kurado-poller check)"), "{first}");
     }
 
     #[test]
@@ -531,7 +717,7 @@ servers:
         assert!(
             site.warnings()[0]
                 .to_string()
-                .ends_with("kurado.yml:4: a service has no 'server'; it has service and servers")
+                .ends_with("kurado.yml:4: a service has no 'server'; it has service and servers; did you mean 'servers'?")
         );
     }
 

@@ -10,6 +10,7 @@ use serde_saphyr::{Location, Spanned};
 
 use crate::error::SiteError;
 use crate::sources::Sources;
+use crate::text;
 
 /// A value in a YAML file.
 #[derive(Debug, Clone)]
@@ -46,9 +47,7 @@ pub(crate) struct Key {
 /// Reads all documents of a file; empty ones are left out.
 pub(crate) fn read(file: &Path, sources: &mut Sources) -> Result<Vec<Node>, SiteError> {
     sources.note(file);
-    let source = std::fs::read_to_string(file)
-        .map_err(|error| SiteError::new(file, None, format!("can not be read: {error}")))?;
-    parse(file, &source)
+    parse(file, &text::read(file)?)
 }
 
 pub(crate) fn parse(file: &Path, source: &str) -> Result<Vec<Node>, SiteError> {
@@ -60,13 +59,51 @@ pub(crate) fn parse(file: &Path, source: &str) -> Result<Vec<Node>, SiteError> {
         non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
         with_snippet: false,
     };
-    let documents: Vec<Raw> =
-        serde_saphyr::from_multiple_with_options(source, options).map_err(|error| {
-            let line = error.location().map(|location| location.line());
-            let message = format!("is not YAML that can be read: {}", error.without_snippet());
-            SiteError::new(file, line, message)
-        })?;
+    let documents: Vec<Raw> = serde_saphyr::from_multiple_with_options(source, options)
+        .map_err(|error| fault(file, source, error.without_snippet()))?;
     Ok(documents.into_iter().map(|raw| raw.spelled(source)).collect())
+}
+
+/// What is wrong with a text that can't be read, in words for the person who wrote it.
+fn fault(file: &Path, source: &str, error: &serde_saphyr::Error) -> SiteError {
+    let line = error.location().map(|location| location.line());
+    if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
+        let key = key.as_deref().unwrap_or("a key");
+        let message =
+            format!("'{key}' stands here for the second time; in one mapping it may once");
+        return SiteError::new(file, line, message);
+    }
+    let said = error.to_string();
+    // Where it stood when it met the tab, which may be at the end of the line before.
+    if ["tabs disallowed", "found a tab"].iter().any(|words| said.contains(words))
+        && let Some(line) = line
+        && let Some(line) = indented_with_tab(source, line)
+    {
+        let message = "is indented with a tab; YAML takes spaces alone";
+        return SiteError::new(file, Some(line), message);
+    }
+    // The place stands in front already.
+    let said = said.split(" at line ").next().unwrap_or(&said);
+    let hint = if said.starts_with("mapping values are not allowed") {
+        "; a text that holds ': ' must stand in quotes"
+    } else if said.starts_with("unexpected character") {
+        "; a text that begins so must stand in quotes"
+    } else if said.contains("quoted scalar") {
+        "; is a quote above not closed?"
+    } else {
+        ""
+    };
+    SiteError::new(file, line, format!("is not YAML that can be read: {said}{hint}"))
+}
+
+/// The first line from this one on that is indented with a tab.
+fn indented_with_tab(source: &str, from: u64) -> Option<u64> {
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    (1..)
+        .zip(source.lines())
+        .skip_while(|(number, _)| *number < from)
+        .find(|(_, line)| line[..indent(line)].contains('\t'))
+        .map(|(number, _)| number)
 }
 
 impl Node {
@@ -74,10 +111,12 @@ impl Node {
     fn found(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
-            Value::Scalar(scalar) => format!("'{}'", scalar.text),
+            Value::Scalar(scalar) => format!("'{}'", shortened(&scalar.text)),
             Value::List(items) => format!("a list of {}", items.len()),
             Value::Map(entries) => match entries.first() {
-                Some((key, _)) => format!("a mapping that begins with '{}:'", key.name),
+                Some((key, _)) => {
+                    format!("a mapping that begins with '{}:'", shortened(&key.name))
+                }
                 None => "an empty mapping".to_owned(),
             },
         }
@@ -126,6 +165,13 @@ impl Node {
             }
         }
     }
+}
+
+/// The beginning of a text, on one line: a file that is no configuration may be one long text.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let short: String = text.lines().next().unwrap_or_default().chars().take(LONGEST).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
 }
 
 /// What serde sees: typed scalars, and where they stood.
@@ -283,6 +329,49 @@ mod tests {
         let json = one("base: &b {port: 0123}\nuse: *b\nmore: {<<: *b, x: 1}").to_json();
         assert_eq!(json["use"]["port"], "0123");
         assert_eq!(json["more"], serde_json::json!({"port": "0123", "x": 1}));
+    }
+
+    fn error(source: &str) -> String {
+        parse(Path::new("x.yml"), source).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_tab_is_told_with_the_line_that_it_indents() {
+        for (source, line) in [
+            ("a: 1\nb:\n\t- x\n", 3),
+            ("a: 1\nb:\n  - x\n\tc: 2\n", 4),
+            ("a:\n  b: 1\n\tc: 2\n", 3),
+            ("a:\n\tb: 1\n", 2),
+            ("a:\n  - x y\n  - z\n  \t- w\nb: 1\n", 4),
+        ] {
+            let told = format!("x.yml:{line}: is indented with a tab; YAML takes spaces alone");
+            assert_eq!(error(source), told, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_told_with_its_name_and_its_second_line() {
+        assert_eq!(
+            error("a: 1\n---\nb: 2\nc: 1\nb: 3\n"),
+            "x.yml:5: 'b' stands here for the second time; in one mapping it may once"
+        );
+    }
+
+    #[test]
+    fn a_text_that_needs_quotes_is_told_so() {
+        assert_eq!(
+            error("a: b: c\n"),
+            "x.yml:1: is not YAML that can be read: mapping values are not allowed in this context; a text that holds ': ' must stand in quotes"
+        );
+        assert!(error("a: @x\n").ends_with("; a text that begins so must stand in quotes"));
+        assert!(error("a: 'x\nb: 1\n").ends_with("; is a quote above not closed?"));
+    }
+
+    #[test]
+    fn a_long_text_in_the_wrong_place_is_not_told_whole() {
+        let node = one(&format!("root:x:{}\n  daemon", "0".repeat(1000)));
+        let fault = node.fault(Path::new("passwd"), "a roll", "a mapping").to_string();
+        assert!(fault.len() < 130 && fault.contains("root:x:000"), "{fault}");
     }
 
     #[test]

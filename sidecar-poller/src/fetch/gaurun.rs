@@ -2,6 +2,7 @@
 
 use line_protocol::DataSourceType::{Counter, Gauge};
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::http_client::{Page, Server};
 use crate::json::{self, Place};
@@ -15,9 +16,13 @@ const METRICS: [Place; 6] = [
     ("queue_max", Gauge, "/queue_max"),
 ];
 
+pub(super) const DECLARATION: Declaration =
+    Declaration::of(Arguments::PortAndPath(1056, "/stat/app"));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 1056)?;
-    report(&server.get(request.argument(1, "/stat/app")).await?)
+    let given = request.given(DECLARATION.arguments)?;
+    let server = Server::of(&request, &given);
+    report(&server.get(given.path).await?)
 }
 
 fn report(page: &Page) -> Result<Report, FetchError> {

@@ -3,6 +3,7 @@
 
 use line_protocol::DataSourceType::{Derive, Gauge};
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::http_client::{Page, Server};
 use crate::poll::since_1970;
@@ -10,9 +11,13 @@ use crate::poll::since_1970;
 /// An uptime beyond this is the time of the start, as some servers say it.
 const LONGEST_UPTIME: u64 = 20 * 365 * 86400;
 
+pub(super) const DECLARATION: Declaration =
+    Declaration::of(Arguments::PortPathAndHost(80, "/server-status?auto"));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 80)?.called(request.argument(2, request.address));
-    let page = server.get(request.argument(1, "/server-status?auto")).await?;
+    let given = request.given(DECLARATION.arguments)?;
+    let server = Server::of(&request, &given);
+    let page = server.get(given.path).await?;
     report(&page, since_1970().as_secs())
 }
 

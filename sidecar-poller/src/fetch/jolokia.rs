@@ -3,6 +3,7 @@
 use line_protocol::DataSourceType::{Derive, Gauge};
 use serde_json::{Value as Json, json};
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::http_client::{Page, Server};
 use crate::json::{self, Place};
@@ -47,9 +48,13 @@ const METRICS: [Place; 25] = [
     ("memory_pool.perm.used", Gauge, "/perm/Usage/used"),
 ];
 
+pub(super) const DECLARATION: Declaration =
+    Declaration::of(Arguments::PortAndPath(8778, "/jolokia"));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 8778)?;
-    let path = request.argument(1, "/jolokia").trim_end_matches('/');
+    let given = request.given(DECLARATION.arguments)?;
+    let server = Server::of(&request, &given);
+    let path = given.path.trim_end_matches('/');
     let mut values = READS.map(|_| Json::Null);
     let mut refused = Ok(());
     for (value, what) in values.iter_mut().zip(READS) {

@@ -7,6 +7,7 @@ use line_protocol::DataSourceType::{self, Derive, Gauge};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::socket;
 
@@ -51,8 +52,10 @@ enum Refusal {
     Broken(String),
 }
 
+pub(super) const DECLARATION: Declaration = Declaration::of(Arguments::Port(11211));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let port = request.port(11211)?;
+    let port = request.given(DECLARATION.arguments)?.port;
     let failed = |reason: String| FetchError::Failed(format!("port {port}: {reason}"));
     let stream = socket::connect(request.address, port).await.map_err(failed)?;
     let (read, mut write) = stream.into_split();

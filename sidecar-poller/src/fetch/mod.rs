@@ -1,5 +1,6 @@
 //! Fetchers: each asks one kind of server for its numbers. One file a built-in fetcher.
 
+pub mod declaration;
 #[cfg(test)]
 mod drawn;
 pub mod external;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use line_protocol::{DataSourceType, Identifier, Value};
 use serde_json::{Map, Value as Json};
 
+use declaration::{Arguments, Declaration, Given};
 use external::External;
 
 /// How long one fetch may take, all in all.
@@ -93,24 +95,12 @@ pub enum FetchError {
 }
 
 impl<'a> Request<'a> {
-    /// An argument of the plugin; where it is missing, empty or `0`, as people write it to keep the
-    /// default, that.
-    #[must_use]
-    pub fn argument(&self, index: usize, default: &'a str) -> &'a str {
-        self.identifier.argument(index).filter(|text| *text != "0").unwrap_or(default)
-    }
-
-    /// The first argument as a port.
+    /// The target's arguments.
     ///
     /// # Errors
-    /// Where it is none.
-    pub fn port(&self, default: u16) -> Result<u16, FetchError> {
-        match self.argument(0, "") {
-            "" => Ok(default),
-            text => text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-                FetchError::Failed(format!("port '{text}' must be a number from 1 to 65535"))
-            }),
-        }
+    /// Where one can't be what it must be.
+    pub fn given(&self, arguments: Arguments) -> Result<Given<'a>, FetchError> {
+        arguments.of(self.identifier).map_err(FetchError::Failed)
     }
 }
 
@@ -118,19 +108,43 @@ impl Fetcher {
     /// The built-in fetcher of a plugin, by its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "gaurun" => Some(Self::Gaurun),
-            "goapp" => Some(Self::Goapp),
-            "http" => Some(Self::Http),
-            "jolokia" => Some(Self::Jolokia),
-            "memcached" => Some(Self::Memcached),
-            "mysql" => Some(Self::Mysql),
-            "nginx" => Some(Self::Nginx),
-            "opcache" => Some(Self::Opcache),
-            "prometheus" => Some(Self::Prometheus),
-            "redis" => Some(Self::Redis),
-            "squid" => Some(Self::Squid),
-            _ => None,
+        Self::all().find(|(known, _)| *known == name).map(|(_, fetcher)| fetcher)
+    }
+
+    /// All that are built in, with the names of their plugins.
+    pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        [
+            ("gaurun", Self::Gaurun),
+            ("goapp", Self::Goapp),
+            ("http", Self::Http),
+            ("jolokia", Self::Jolokia),
+            ("memcached", Self::Memcached),
+            ("mysql", Self::Mysql),
+            ("nginx", Self::Nginx),
+            ("opcache", Self::Opcache),
+            ("prometheus", Self::Prometheus),
+            ("redis", Self::Redis),
+            ("squid", Self::Squid),
+        ]
+        .into_iter()
+    }
+
+    /// What it takes and stores, where it is built in.
+    #[must_use]
+    pub fn declaration(&self) -> Option<&'static Declaration> {
+        match self {
+            Self::External(_) => None,
+            Self::Gaurun => Some(&gaurun::DECLARATION),
+            Self::Goapp => Some(&goapp::DECLARATION),
+            Self::Http => Some(&http::DECLARATION),
+            Self::Jolokia => Some(&jolokia::DECLARATION),
+            Self::Memcached => Some(&memcached::DECLARATION),
+            Self::Mysql => Some(&mysql::DECLARATION),
+            Self::Nginx => Some(&nginx::DECLARATION),
+            Self::Opcache => Some(&opcache::DECLARATION),
+            Self::Prometheus => Some(&prometheus::DECLARATION),
+            Self::Redis => Some(&redis::DECLARATION),
+            Self::Squid => Some(&squid::DECLARATION),
         }
     }
 
@@ -243,24 +257,6 @@ mod tests {
         );
         for line in report.lines("::1", &identifier, 5).lines() {
             line_protocol::parse_line(line.as_bytes()).unwrap();
-        }
-    }
-
-    #[test]
-    fn an_argument_that_is_missing_empty_or_0_has_its_default() {
-        let port = |identifier: &str| {
-            let identifier = Identifier::parse(identifier).unwrap();
-            let metrics_config = Map::new();
-            Request { address: "h", identifier: &identifier, metrics_config: &metrics_config }
-                .port(80)
-                .map_err(|error| error.to_string())
-        };
-        assert_eq!(port("http"), Ok(80));
-        assert_eq!(port("http::/status"), Ok(80));
-        assert_eq!(port("http:0"), Ok(80));
-        assert_eq!(port("http:8080"), Ok(8080));
-        for bad in ["http:x", "http:65536", "http:-1"] {
-            assert!(port(bad).unwrap_err().contains("must be a number from 1 to 65535"), "{bad}");
         }
     }
 

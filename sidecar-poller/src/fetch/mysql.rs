@@ -25,10 +25,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use line_protocol::DataSourceType::{Derive, Gauge};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::declaration::{Arguments, Declaration, Kind, Settings};
 use super::{FetchError, Report, Request};
 use crate::socket;
 use client::{Client, Fault, Table};
@@ -172,6 +173,15 @@ struct Answers {
     no_replication: Option<String>,
 }
 
+pub(super) const DECLARATION: Declaration = Declaration {
+    arguments: Arguments::Port(3306),
+    settings: Settings::Named(
+        "MySQL",
+        &[("user", Kind::Text), ("password", Kind::Text), ("port", Kind::Port)],
+    ),
+    not_drawn: &["innodb_spin_rounds.derive"],
+};
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let login = Login::of(request)?;
     let failed = |reason: String| FetchError::Failed(format!("port {}: {reason}", login.port));
@@ -192,25 +202,25 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 
 impl Login {
     fn of(request: Request<'_>) -> Result<Self, FetchError> {
-        let settings = settings(request.metrics_config);
-        let text = |name: &str| match settings?.get(name)? {
+        let settings = DECLARATION.settings.of(request.metrics_config);
+        let text = |name: &str| match settings.as_ref()?.get(name)? {
             Json::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
             // A password of digits only, without quotes.
             Json::Number(number) => Some(number.to_string()),
             _ => None,
         };
         let default = match text("port") {
-            None => 3306,
+            None => None,
             Some(port) => {
-                port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
                     FetchError::Failed(format!(
                         "port '{port}' in metrics_config, MySQL: {{port: …}}, must be a number from 1 to 65535"
                     ))
-                })?
+                })?)
             }
         };
         Ok(Self {
-            port: request.port(default)?,
+            port: request.given(DECLARATION.arguments.with_port(default))?.port,
             user: text("user").unwrap_or_else(|| "root".to_owned()),
             password: text("password").unwrap_or_default(),
         })
@@ -229,15 +239,6 @@ impl Login {
         };
         format!("{}{hint}", fault.reason())
     }
-}
-
-/// The settings of this plugin, by its name as users write it and as earlier samples do.
-fn settings(metrics_config: &Map<String, Json>) -> Option<&Json> {
-    metrics_config.get("MySQL").or_else(|| {
-        let (_, settings) =
-            metrics_config.iter().find(|(name, _)| name.eq_ignore_ascii_case("mysql"))?;
-        Some(settings)
-    })
 }
 
 impl Conversation {
@@ -910,8 +911,10 @@ mod tests {
         };
         let mut fetched: std::collections::BTreeSet<String> =
             report(&answers).metrics.into_iter().map(|(key, _)| key).collect();
-        // Not drawn, as it was not before.
-        assert!(fetched.remove("innodb_spin_rounds.derive"));
+        // As it was before.
+        for key in DECLARATION.not_drawn {
+            assert!(fetched.remove(*key), "{key}");
+        }
         // What groups are shown for.
         let meta = ["innodb", "replication"].map(|name| (name.to_owned(), "1".to_owned()));
         assert_eq!(drawn_keys("mysql", &meta.into()), fetched);

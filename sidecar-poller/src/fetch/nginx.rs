@@ -2,12 +2,17 @@
 
 use line_protocol::DataSourceType::{Derive, Gauge};
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::http_client::{Page, Server};
 
+pub(super) const DECLARATION: Declaration =
+    Declaration::of(Arguments::PortPathAndHost(80, "/nginx_status"));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 80)?.called(request.argument(2, request.address));
-    report(&server.get(request.argument(1, "/nginx_status")).await?)
+    let given = request.given(DECLARATION.arguments)?;
+    let server = Server::of(&request, &given);
+    report(&server.get(given.path).await?)
 }
 
 /// Makes the report of the page:

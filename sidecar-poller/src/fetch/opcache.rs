@@ -4,6 +4,7 @@
 use line_protocol::DataSourceType::Gauge;
 use serde_json::Value as Json;
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::http_client::{Page, Server};
 use crate::json::{self, Place};
@@ -21,9 +22,13 @@ const METRICS: [Place; 9] = [
     ("used_memory", Gauge, "/memory_usage/used_memory"),
 ];
 
+pub(super) const DECLARATION: Declaration =
+    Declaration::of(Arguments::PortAndPath(82, "/opcache-status.php"));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 82)?;
-    report(&server.get(request.argument(1, "/opcache-status.php")).await?)
+    let given = request.given(DECLARATION.arguments)?;
+    let server = Server::of(&request, &given);
+    report(&server.get(given.path).await?)
 }
 
 fn report(page: &Page) -> Result<Report, FetchError> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use line_protocol::DataSourceType::{self, Absolute, Counter, Derive, Gauge};
 use site::prometheus::{DEFAULT_PORT, KEYS, Mapping, Rule};
 
+use super::declaration::{Arguments, Declaration, Settings};
 use super::{FetchError, Report, Request};
 use crate::exposition::{Line, line, sample};
 use crate::http_client::{Page, Server};
@@ -17,11 +18,18 @@ const MOST_KEYS: usize = 2000;
 /// The longest meta with a family's keys, in bytes.
 const LONGEST_LIST: usize = 1900;
 
+pub(super) const DECLARATION: Declaration = Declaration {
+    arguments: Arguments::PortAndPath(DEFAULT_PORT, "/metrics"),
+    settings: Settings::Mapping,
+    not_drawn: &[],
+};
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let mapping =
         Mapping::of(request.metrics_config, request.identifier).map_err(FetchError::Failed)?;
-    let server = Server::of(&request, DEFAULT_PORT)?.up_to(LONGEST_PAGE);
-    let page = server.get(request.argument(1, "/metrics")).await?;
+    let given = request.given(DECLARATION.arguments)?;
+    let server = Server::of(&request, &given).up_to(LONGEST_PAGE);
+    let page = server.get(given.path).await?;
     report(&page, &mapping)
 }
 

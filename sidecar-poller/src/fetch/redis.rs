@@ -15,11 +15,12 @@ use std::time::Duration;
 use line_protocol::DataSourceType::{self, Derive, Gauge};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult, Value};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::JoinHandle;
 
+use super::declaration::{Arguments, Declaration, Kind, Settings};
 use super::{FetchError, Report, Request};
 use crate::connection::{Credentials, Limits, authenticate, reason};
 use crate::socket;
@@ -63,13 +64,30 @@ const SETTINGS: [&str; 8] = [
     "slowlog-max-len",
 ];
 
+pub(super) const DECLARATION: Declaration = Declaration {
+    arguments: Arguments::Port(6379),
+    settings: Settings::Named(
+        "Redis",
+        &[
+            ("user", Kind::Text),
+            ("password", Kind::Text),
+            ("tls", Kind::Switch),
+            ("ca_file", Kind::Text),
+            ("cert_file", Kind::Text),
+            ("key_file", Kind::Text),
+        ],
+    ),
+    not_drawn: &[],
+};
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let port = request.port(6379)?;
-    let settings = settings(request.metrics_config);
-    let credentials = settings.and_then(credentials);
-    let transport = settings.map_or(Ok(Transport::Plain), Transport::of).map_err(|reason| {
-        FetchError::Failed(format!("in metrics_config, Redis: {{…}}, {reason}"))
-    })?;
+    let port = request.given(DECLARATION.arguments)?.port;
+    let settings = DECLARATION.settings.of(request.metrics_config);
+    let credentials = settings.as_ref().and_then(credentials);
+    let transport =
+        settings.as_ref().map_or(Ok(Transport::Plain), Transport::of).map_err(|reason| {
+            FetchError::Failed(format!("in metrics_config, Redis: {{…}}, {reason}"))
+        })?;
     let failed = |error: &RedisError| failure(port, credentials.as_ref(), error);
     let unreachable = |reason: String| FetchError::Failed(format!("port {port}: {reason}"));
     let stream = socket::connect(request.address, port).await.map_err(unreachable)?;
@@ -163,13 +181,6 @@ fn keys(fields: &BTreeMap<&str, &str>) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-/// The settings of this plugin, whatever the case of its name there.
-fn settings(metrics_config: &Map<String, Json>) -> Option<&Json> {
-    let (_, settings) =
-        metrics_config.iter().find(|(name, _)| name.eq_ignore_ascii_case("redis"))?;
-    Some(settings)
-}
-
 /// A setting that is a text, and not empty.
 fn text(settings: &Json, name: &str) -> Option<String> {
     match settings.get(name)? {
@@ -231,6 +242,7 @@ mod tests {
     use crate::fetch::hostile::{Hostile, accepts};
     use line_protocol::Identifier;
     use proptest::prelude::*;
+    use serde_json::Map;
     use std::net::TcpListener;
     use test_redis::{RedisServer, free_port};
 

@@ -2,6 +2,7 @@
 
 use line_protocol::DataSourceType::{self, Derive, Gauge};
 
+use super::declaration::{Arguments, Declaration};
 use super::{FetchError, Report, Request};
 use crate::http_client::Server;
 
@@ -17,8 +18,10 @@ struct Pages {
     info: String,
 }
 
+pub(super) const DECLARATION: Declaration = Declaration::of(Arguments::Port(3128));
+
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 3128)?;
+    let server = Server::of(&request, &request.given(DECLARATION.arguments)?);
     let (start, counters) = match server.ask(&format!("{CACHE_OBJECT}counters")).await {
         Ok(page) => (CACHE_OBJECT, page),
         Err(_) => (INTERNAL, server.get(&format!("{INTERNAL}counters")).await?),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use line_protocol::Identifier;
 use site::graph::{Source, sources};
 use site::program::Call;
-use site::{GraphDefinition, Group, Host, Meta, View, prometheus};
+use site::{GraphDefinition, Group, Host, Meta, View};
 
 use crate::app::{App, Known};
 use crate::files;
@@ -165,13 +165,9 @@ pub async fn groups(
     until: Instant,
 ) -> Result<Vec<Group>, String> {
     match app.definitions.view(identifier.name()) {
-        Some(View::Definition(definition)) => Ok(definition.groups(identifier, meta)),
+        Some(View::Data(data)) => data.groups(host, identifier, meta),
         Some(View::Program(program)) => {
             app.programs.groups(program, &Call::of(host, identifier, meta), until).await
-        }
-        Some(View::Mapping) => {
-            let config = &host.roll.metrics_config;
-            Ok(prometheus::definition(config, identifier, meta)?.groups(identifier, meta))
         }
         None => Err(format!(
             "Nothing says what to show of {identifier}: there is no definition {0}.toml and no program view/{0}",
@@ -191,13 +187,7 @@ pub async fn graph(
     until: Instant,
 ) -> Option<Result<GraphDefinition, String>> {
     match app.definitions.view(identifier.name())? {
-        View::Definition(definition) => definition.graph(identifier, name, meta).map(Ok),
-        View::Mapping => {
-            match prometheus::definition(&host.roll.metrics_config, identifier, meta) {
-                Ok(definition) => definition.graph(identifier, name, meta).map(Ok),
-                Err(fault) => Some(Err(fault)),
-            }
-        }
+        View::Data(data) => data.graph(host, identifier, name, meta).transpose(),
         View::Program(program) => {
             Some(app.programs.graph(program, &Call::of(host, identifier, meta), name, until).await)
         }

@@ -173,6 +173,14 @@ impl Expression {
         })
     }
 
+    /// The keys and placeholders in it.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Template> {
+        self.0.iter().filter_map(|token| match token {
+            Token::Key(key) => Some(key),
+            Token::Data(_) | Token::Word(_) => None,
+        })
+    }
+
     /// The expression as rrdgraph takes it; `series` gives the name that a key's DEF has.
     pub(crate) fn fill(
         &self,

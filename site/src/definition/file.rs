@@ -9,9 +9,12 @@ use toml::Spanned;
 use super::condition::Condition;
 use super::drawing::{Column, Dashes, Element, Graph, PALETTE, Shape, Unit};
 use super::expression::Expression;
+use super::keys::DrawnKey;
 use super::meta::{Format, Selection};
 use super::template::Template;
-use super::{Alternative, Definition, DefinitionError, Each, GroupRule, NothingThere};
+use super::{Alternative, Definition, Each, GroupRule, NothingThere};
+use crate::error::SiteError;
+use crate::text::line_at;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,18 +124,14 @@ impl Fault {
 }
 
 /// Reads a definition; `file` is for errors only.
-pub(crate) fn parse(file: &Path, source: &str) -> Result<Definition, DefinitionError> {
-    read(source).map_err(|fault| DefinitionError {
-        file: file.to_owned(),
-        line: fault.at.map(|span| {
-            let before = source.get(..span.start).unwrap_or(source);
-            before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1
-        }),
-        message: fault.message,
+pub(crate) fn parse(file: &Path, source: &str) -> Result<Definition, SiteError> {
+    read(file, source).map_err(|fault| {
+        let line = fault.at.map(|span| line_at(source.as_bytes(), span.start));
+        SiteError::new(file, line, fault.message)
     })
 }
 
-fn read(source: &str) -> Result<Definition, Fault> {
+fn read(path: &Path, source: &str) -> Result<Definition, Fault> {
     let file: File = toml::from_str(source)
         .map_err(|error| Fault { at: error.span(), message: error.message().to_owned() })?;
     let mut arguments = Vec::new();
@@ -155,10 +154,42 @@ fn read(source: &str) -> Result<Definition, Fault> {
         groups.push(read_group(group, &names, &file.graph, &mut loops)?);
     }
     let mut graphs = Vec::new();
-    for (name, graph) in &file.graph {
-        graphs.push(read_graph(name, graph, &names, &loops)?);
+    let mut keys = Vec::new();
+    for (name, table) in &file.graph {
+        let graph = read_graph(name, table, &names, &loops)?;
+        keys.extend(drawn_keys(table, &graph, source));
+        graphs.push(graph);
     }
-    Ok(Definition { is_pushed: file.push, arguments, formats: file.format, groups, graphs })
+    Ok(Definition {
+        file: path.to_owned(),
+        is_pushed: file.push,
+        arguments,
+        formats: file.format,
+        groups,
+        graphs,
+        keys,
+    })
+}
+
+/// The keys of its own plugin that a graph draws, with their lines.
+fn drawn_keys(table: &GraphTable, graph: &Graph, source: &str) -> Vec<DrawnKey> {
+    let line = |span: std::ops::Range<usize>| line_at(source.as_bytes(), span.start);
+    let mut keys = Vec::new();
+    // Not in the order of the table: each stands behind those that it uses.
+    for (name, expression) in &graph.data {
+        let text = table.data.iter().find(|(known, _)| known.get_ref() == name);
+        if let Some((_, text)) = text {
+            keys.extend(expression.keys().filter_map(|key| DrawnKey::of(key, line(text.span()))));
+        }
+    }
+    for (element, written) in graph.draw.iter().zip(&table.draw) {
+        let of = |key| DrawnKey::of(key, line(written.span()));
+        keys.extend(element.value.keys().filter_map(of));
+    }
+    for (argument, written) in graph.rrdgraph.iter().zip(&table.rrdgraph) {
+        keys.extend(DrawnKey::of_argument(argument, line(written.span())));
+    }
+    keys
 }
 
 fn read_group(

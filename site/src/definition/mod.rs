@@ -6,21 +6,27 @@ mod condition;
 pub(crate) mod drawing;
 mod expression;
 pub(crate) mod file;
+mod keys;
 pub(crate) mod meta;
 mod template;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use line_protocol::Identifier;
 
+use crate::error::{Fault, SiteError};
 use crate::graph::GraphDefinition;
+use crate::nearest::did_you_mean;
 use crate::program::{self, Program, Purpose};
 use crate::prometheus;
-use crate::sources::Sources;
+use crate::site::{Host, Notes};
+use crate::text;
 use condition::Condition;
 use drawing::Graph;
+use keys::DrawnKey;
 use meta::{Format, Selection};
 use template::{Scope, Template};
 
@@ -48,29 +54,69 @@ pub struct Definitions {
     definitions: BTreeMap<String, Arc<Definition>>,
     fetch: BTreeMap<String, Program>,
     view: BTreeMap<String, Program>,
+    /// Files that look like programs of a plugin, but may not be run.
+    not_executable: Vec<(String, PathBuf)>,
 }
 
 /// What says what a plugin shows.
 #[derive(Debug, Clone, Copy)]
 pub enum View<'a> {
-    /// A definition.
-    Definition(&'a Definition),
+    /// Data: they are read, and need nothing else.
+    Data(Data<'a>),
     /// A user's program.
     Program(&'a Program),
+}
+
+/// Data that say what a plugin shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Data<'a> {
+    /// A definition.
+    Definition(&'a Definition),
     /// The mapping in the host's `metrics_config`: [`crate::prometheus::definition`].
     Mapping,
 }
 
-/// A fault in a definition: `file:line: what was found; what is allowed`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}: {message}", file.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
-pub struct DefinitionError {
-    /// The file with the fault.
-    pub file: PathBuf,
-    /// Its line, from 1, where one is known.
-    pub line: Option<u64>,
-    /// What was found, and what is allowed.
-    pub message: String,
+impl Data<'_> {
+    /// The groups that a plugin of a host shows, in order.
+    ///
+    /// # Errors
+    /// Where the host's settings do not say what.
+    pub fn groups(
+        self,
+        host: &Host,
+        identifier: &Identifier,
+        meta: &Meta,
+    ) -> Result<Vec<Group>, String> {
+        Ok(self.definition(host, identifier, meta)?.groups(identifier, meta))
+    }
+
+    /// What a graph of a plugin of a host draws; `None` where the plugin has none of that name.
+    ///
+    /// # Errors
+    /// As [`Self::groups`].
+    pub fn graph(
+        self,
+        host: &Host,
+        identifier: &Identifier,
+        graph: &str,
+        meta: &Meta,
+    ) -> Result<Option<GraphDefinition>, String> {
+        Ok(self.definition(host, identifier, meta)?.graph(identifier, graph, meta))
+    }
+
+    fn definition(
+        &self,
+        host: &Host,
+        identifier: &Identifier,
+        meta: &Meta,
+    ) -> Result<Cow<'_, Definition>, String> {
+        match self {
+            Data::Definition(definition) => Ok(Cow::Borrowed(definition)),
+            Data::Mapping => {
+                prometheus::definition(&host.roll.metrics_config, identifier, meta).map(Cow::Owned)
+            }
+        }
+    }
 }
 
 impl Definitions {
@@ -79,33 +125,84 @@ impl Definitions {
     /// an empty one. Programs in `<dir>/fetch` and `<dir>/view` are found as well.
     ///
     /// # Errors
-    /// At the first fault.
-    pub fn load(dirs: &[PathBuf]) -> Result<Self, DefinitionError> {
-        Self::read(dirs, &mut Sources::default())
+    /// All faults: the first of each file.
+    pub fn load(dirs: &[PathBuf]) -> Result<Self, Fault> {
+        let mut notes = Notes::default();
+        let read = Self::read(dirs, &mut notes);
+        notes.outcome(Some(read))
     }
 
-    pub(crate) fn read(dirs: &[PathBuf], sources: &mut Sources) -> Result<Self, DefinitionError> {
+    /// Reads what can be read; a definition with a fault is left out, and the fault noted.
+    pub(crate) fn read(dirs: &[PathBuf], notes: &mut Notes) -> Self {
         let mut definitions = BTreeMap::new();
+        let mut taken = BTreeSet::new();
         for dir in dirs {
-            sources.note(dir);
-            for (name, path) in files(dir)? {
-                if definitions.contains_key(&name) {
+            notes.sources.note(dir);
+            for (name, path) in notes.or_fault(files(dir)).unwrap_or_default() {
+                if !taken.insert(name.clone()) {
                     continue;
                 }
-                sources.note(&path);
-                let source =
-                    std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-                definitions.insert(name, Arc::new(file::parse(&path, &source)?));
+                notes.sources.note(&path);
+                let read = text::read(&path).and_then(|source| file::parse(&path, &source));
+                if let Some(definition) = notes.or_fault(read) {
+                    definitions.insert(name, Arc::new(definition));
+                }
             }
         }
         for &(name, source) in BUILTIN {
-            if !definitions.contains_key(name) {
-                let path = PathBuf::from(format!("plugins/{name}.toml"));
-                definitions.insert(name.to_owned(), Arc::new(file::parse(&path, source)?));
+            if !taken.contains(name)
+                && let Some(definition) = notes.or_fault(builtin(name, source))
+            {
+                definitions.insert(name.to_owned(), Arc::new(definition));
             }
         }
         let fetch = program::find(dirs, Purpose::Fetch);
-        Ok(Self { definitions, fetch, view: program::find(dirs, Purpose::View) })
+        let view = program::find(dirs, Purpose::View);
+        let found = [(Purpose::Fetch, &fetch), (Purpose::View, &view)];
+        let not_executable = found.into_iter().flat_map(|(purpose, found)| {
+            let mut others = program::not_executable(dirs, purpose);
+            others.retain(|(name, _)| !found.contains_key(name));
+            others
+        });
+        let not_executable = not_executable.collect();
+        Self { definitions, fetch, view, not_executable }
+    }
+
+    /// Files in `fetch` and `view` that look like programs of a plugin, by its name, but may not be
+    /// run, where there is none that may.
+    pub fn not_executable(&self, name: &str) -> impl Iterator<Item = &Path> {
+        let of_plugin = self.not_executable.iter().filter(move |(plugin, _)| plugin == name);
+        of_plugin.map(|(_, path)| path.as_path())
+    }
+
+    /// Whether a definition says that agents push the plugin, by its name: `push = true`.
+    #[must_use]
+    pub fn says_push(&self, name: &str) -> bool {
+        self.definitions.get(name).is_some_and(|definition| definition.is_pushed)
+    }
+
+    /// What a user's definition of a built-in plugin draws that the built-in one does not, other than
+    /// `also`: keys that the plugin's fetcher does not store.
+    #[must_use]
+    pub fn unknown_keys(&self, name: &str, also: &[&str]) -> Vec<SiteError> {
+        let source = BUILTIN.iter().find(|(known, _)| *known == name);
+        let (Some(own), Some(Ok(builtin))) =
+            (self.definitions.get(name), source.map(|(name, source)| builtin(name, source)))
+        else {
+            return Vec::new();
+        };
+        let patterns = builtin.keys.iter().map(|key| key.pattern.as_str());
+        let known: BTreeSet<&str> = patterns.chain(also.iter().copied()).collect();
+        let unknown = own.keys.iter().filter(|key| !known.iter().any(|known| key.may_be(known)));
+        unknown
+            .map(|key| {
+                let text = key.text();
+                let whole = known.iter().filter(|known| !known.contains(template::PLACE));
+                let near = did_you_mean(&text, whole.copied());
+                let message = format!("'{text}' is no key that the fetcher of {name} stores{near}");
+                SiteError::new(&own.file, Some(key.line), message)
+            })
+            .collect()
     }
 
     /// The definition of a plugin, by its name (`redis`, not `redis:6379`).
@@ -130,8 +227,8 @@ impl Definitions {
     pub fn view(&self, name: &str) -> Option<View<'_>> {
         match (self.view.get(name), self.definitions.get(name)) {
             (Some(program), _) => Some(View::Program(program)),
-            (None, Some(definition)) => Some(View::Definition(definition)),
-            (None, None) if name == prometheus::PLUGIN => Some(View::Mapping),
+            (None, Some(definition)) => Some(View::Data(Data::Definition(definition))),
+            (None, None) if name == prometheus::PLUGIN => Some(View::Data(Data::Mapping)),
             (None, None) => None,
         }
     }
@@ -150,7 +247,7 @@ impl Definitions {
 }
 
 /// The definitions in a folder: names and paths, by name.
-fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, DefinitionError> {
+fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, SiteError> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -168,17 +265,18 @@ fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>, DefinitionError> {
     Ok(found)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> DefinitionError {
-    DefinitionError {
-        file: path.to_owned(),
-        line: None,
-        message: format!("can not be read: {error}"),
-    }
+fn unreadable(path: &Path, error: &std::io::Error) -> SiteError {
+    SiteError::new(path, None, format!("can not be read: {error}"))
+}
+
+fn builtin(name: &str, source: &str) -> Result<Definition, SiteError> {
+    file::parse(Path::new(&format!("plugins/{name}.toml")), source)
 }
 
 /// What one plugin shows.
 #[derive(Debug, Clone)]
 pub struct Definition {
+    file: PathBuf,
     is_pushed: bool,
     /// Names and defaults of the identifier's arguments.
     arguments: Vec<(String, String)>,
@@ -186,6 +284,8 @@ pub struct Definition {
     formats: BTreeMap<String, Format>,
     groups: Vec<GroupRule>,
     graphs: Vec<Graph>,
+    /// What the graphs draw.
+    keys: Vec<DrawnKey>,
 }
 
 /// A group as a page shows it.

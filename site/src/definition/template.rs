@@ -21,6 +21,9 @@ impl Scope<'_> {
     }
 }
 
+/// What stands for whatever may be filled in, in [`Template::pattern`]: no text has it.
+pub(crate) const PLACE: char = '\0';
+
 /// A text with places to fill in. `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template(Vec<Segment>);
@@ -74,6 +77,15 @@ impl Template {
                 Segment::Meta(name) => scope.meta(&name.fill(scope)).to_owned(),
             })
             .collect()
+    }
+
+    /// The text with [`PLACE`] for each of its places.
+    pub(crate) fn pattern(&self) -> String {
+        let part = |segment: &Segment| match segment {
+            Segment::Text(text) => text.clone(),
+            Segment::Variable(_) | Segment::Meta(_) => PLACE.to_string(),
+        };
+        self.0.iter().map(part).collect()
     }
 
     /// The variable's name, where the template is one variable and nothing else.

@@ -615,8 +615,8 @@ fn a_program_shows_its_plugin_in_place_of_any_definition_and_one_that_fetches_ma
     let definitions = Definitions::load(&[dir.path().to_owned()]).unwrap();
     let shown_by = |name: &str| match definitions.view(name) {
         Some(View::Program(program)) => program.path().strip_prefix(dir.path()).unwrap().to_str(),
-        Some(View::Definition(_)) => Some("definition"),
-        Some(View::Mapping) => Some("mapping"),
+        Some(View::Data(Data::Definition(_))) => Some("definition"),
+        Some(View::Data(Data::Mapping)) => Some("mapping"),
         None => None,
     };
     assert_eq!(shown_by("redis"), Some("view/redis.pl"));

@@ -6,7 +6,7 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -163,6 +163,30 @@ pub fn find(dirs: &[PathBuf], purpose: Purpose) -> BTreeMap<String, Program> {
         }
     }
     programs
+}
+
+/// Files of one purpose that begin as programs do but are not executable, by the plugin's name.
+pub(crate) fn not_executable(dirs: &[PathBuf], purpose: Purpose) -> Vec<(String, PathBuf)> {
+    let folders = dirs.iter().filter_map(|dir| dir.join(purpose.folder()).read_dir().ok());
+    let paths = folders.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let programs = paths.filter(|path| !is_executable(path) && begins_as_program(path));
+    let named = programs.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.split('.').next()?.to_owned();
+        Some((name, path))
+    });
+    let mut named: Vec<_> = named.collect();
+    named.sort();
+    named
+}
+
+fn begins_as_program(path: &Path) -> bool {
+    // Others, such as a pipe, might keep whoever opens them waiting.
+    if !path.is_file() {
+        return false;
+    }
+    let mut begin = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && (begin.starts_with(b"#!") || begin == *b"\x7fELF")
 }
 
 fn is_executable(path: &Path) -> bool {
