@@ -290,27 +290,27 @@ impl Site {
         }
         let mut sections: Vec<Section> = Vec::new();
         let mut labels = BTreeSet::new();
-        for group in groups {
-            let read = Self::read_group(file, group, notes);
-            let Some((label, lines, roll)) = notes.or_fault(read) else { continue };
-            if let Some(label) = label
+        for node in groups {
+            let read = Self::read_group(file, node, notes);
+            let Some(group) = notes.or_fault(read) else { continue };
+            if let Some(label) = group.label
                 && !labels.insert(label)
             {
                 let message =
                     format!("label '{label}' stands in service '{name}' for the second time");
-                notes.or_fault::<()>(Err(SiteError::new(file, Some(group.line), message)));
+                notes.or_fault::<()>(Err(SiteError::new(file, Some(node.line), message)));
             }
-            if label.is_some() || sections.is_empty() {
-                sections.push(Section { label: label.map(str::to_owned), hosts: Vec::new() });
+            if group.label.is_some() || sections.is_empty() {
+                sections.push(Section { label: group.label.map(str::to_owned), hosts: Vec::new() });
             }
             // There is one: an unlabelled group joins the section before it.
             let Some(section) = sections.last_mut() else { continue };
             // That of a group without hosts need not be there.
-            if lines.is_empty() {
+            if group.hosts.is_empty() {
                 continue;
             }
-            let roll = self.roll(file, roll, notes);
-            for line in lines {
+            let roll = self.roll(file, &group, notes);
+            for line in group.hosts {
                 let host = read_host(file, line, name, section.label.clone(), Arc::clone(&roll));
                 let Some(host) = notes.or_fault(host) else { continue };
                 let host = Arc::new(host);
@@ -328,39 +328,43 @@ impl Site {
         Ok(())
     }
 
-    /// A group of `servers:`: its label, the lines of its hosts, the node that names its roll.
     fn read_group<'a>(
         file: &Path,
         group: &'a Node,
         notes: &mut Notes,
-    ) -> Result<(Option<&'a str>, &'a [Node], (&'a str, u64)), SiteError> {
+    ) -> Result<Group<'a>, SiteError> {
         const KNOWN: [&str; 3] = ["roll", "label", "hosts"];
-        let mut label = None;
-        let mut hosts: &[Node] = &[];
-        let mut roll = ("", 0);
+        let mut read = Group { label: None, hosts: &[], roll: "", roll_line: 0 };
         let mut unknown = Unknown::default();
         for (key, value) in group.entries(file, "a group of servers")? {
             match key.name.as_str() {
-                "roll" => roll = (value.text(file, "roll")?, value.line),
+                "roll" => {
+                    read.roll = value.text(file, "roll")?;
+                    read.roll_line = value.line;
+                }
                 "label" if matches!(value.value, yaml::Value::Null) => {}
-                "label" => label = Some(value.text(file, "label")?).filter(|text| !text.is_empty()),
-                "hosts" => hosts = value.items(file, "hosts")?,
+                "label" => {
+                    let label = value.text(file, "label")?;
+                    read.label = Some(label).filter(|label| !label.is_empty());
+                }
+                "hosts" => read.hosts = value.items(file, "hosts")?,
                 _ => unknown.note(key),
             }
         }
         unknown.warn(file, "a group of servers", &KNOWN, notes);
-        if roll.0.is_empty() {
+        if read.roll.is_empty() {
             let message = format!(
                 "this group of servers has no 'roll:'; it must name a file in rolls_dir{}",
                 unknown.instead_of("roll")
             );
             return Err(SiteError::new(file, Some(group.line), message));
         }
-        Ok((label, hosts, roll))
+        Ok(read)
     }
 
     /// The roll of that name, read where it is named for the first time.
-    fn roll(&mut self, file: &Path, (name, line): (&str, u64), notes: &mut Notes) -> Arc<Roll> {
+    fn roll(&mut self, file: &Path, group: &Group<'_>, notes: &mut Notes) -> Arc<Roll> {
+        let (name, line) = (group.roll, group.roll_line);
         let known = self.rolls.iter().find(|known| known.roll.file == name);
         if let Some(known) = known {
             return Arc::clone(&known.roll);
@@ -371,6 +375,17 @@ impl Site {
         self.rolls.push(read);
         roll
     }
+}
+
+/// A group of `servers:`, as it is written.
+struct Group<'a> {
+    label: Option<&'a str>,
+    /// The lines of its hosts.
+    hosts: &'a [Node],
+    /// The name of its roll.
+    roll: &'a str,
+    /// Where that stands.
+    roll_line: u64,
 }
 
 /// Keys that nobody knows, where a few are known.
