@@ -247,6 +247,14 @@ impl Findings {
     }
 }
 
+/// For the end of a text that there is no program: `; PROGRAM is not executable: chmod +x PROGRAM`, or
+/// nothing where no file looks as if it were meant for one.
+#[must_use]
+pub fn not_executable(name: &str, definitions: &Definitions) -> String {
+    let programs = definitions.not_executable(name).map(Path::display);
+    programs.map(|path| format!("; {path} is not executable: chmod +x {path}")).collect()
+}
+
 /// What the built-in fetcher of a plugin takes, where it is the one that fetches it.
 fn declaration(name: &str, definitions: &Definitions) -> Option<&'static Declaration> {
     match Way::of(name, definitions) {

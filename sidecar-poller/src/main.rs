@@ -159,7 +159,8 @@ async fn fetch_once(config: &Path, address: &str, identifier: &str) -> Result<()
     let shared = Arc::new(Shared::new(site.config()));
     let fetcher = Way::of(name, &definitions).fetcher(&host, &shared).ok_or_else(|| {
         format!(
-            "there is no fetcher for plugin '{name}': none is built in, and metrics_plugin_dir has no executable fetch/{name}"
+            "there is no fetcher for plugin '{name}': none is built in, and metrics_plugin_dir has no executable fetch/{name}{}",
+            check::not_executable(name, &definitions)
         )
     })?;
     let metrics_config = &host.roll.metrics_config;

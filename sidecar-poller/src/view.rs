@@ -8,7 +8,7 @@ use site::program::{Call, Limits, groups, list};
 use site::{Configuration, GraphDefinition, Group, Host, Meta, Program, View};
 
 use crate::fetch::external::Shared;
-use crate::{Failure, host, load};
+use crate::{Failure, check, host, load};
 
 /// Prints the groups of a plugin of a host, or what one of its graphs draws. Where Redis can't be
 /// asked it says so, and goes on without meta.
@@ -34,7 +34,8 @@ pub async fn print(
     let name = identifier.name();
     let view = definitions.view(name).ok_or_else(|| {
         format!(
-            "nothing says what to show of plugin '{name}': none is built in, and metrics_plugin_dir has no {name}.toml and no executable view/{name}"
+            "nothing says what to show of plugin '{name}': none is built in, and metrics_plugin_dir has no {name}.toml and no executable view/{name}{}",
+            check::not_executable(name, &definitions)
         )
     })?;
     match graph {

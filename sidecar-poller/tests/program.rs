@@ -142,6 +142,20 @@ fn a_fault_in_a_definition_is_found_too() {
 }
 
 #[test]
+fn a_program_that_is_not_executable_is_named_by_fetch_and_view_with_what_to_do() {
+    let dir = site(6379, "base");
+    for purpose in ["fetch", "view"] {
+        let folder = dir.path().join("metrics_plugins").join(purpose);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("shop.sh"), "#!/bin/sh\n").unwrap();
+        let output = poller(dir.path()).args([purpose, "127.0.0.1", "shop"]).output().unwrap();
+        let path = format!("metrics_plugins/{purpose}/shop.sh");
+        let told = format!("; {path} is not executable: chmod +x {path}");
+        assert!(text(&output).1.contains(&told), "{}", text(&output).1);
+    }
+}
+
+#[test]
 fn fetch_prints_the_lines_or_the_reason() {
     let server = RedisServer::start(&[]);
     let dir = site(server.port(), "base");

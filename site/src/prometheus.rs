@@ -19,6 +19,7 @@ use serde_json::{Map, Value as Json};
 use crate::definition::meta::Selection;
 use crate::definition::{Definition, Meta, drawing::Unit, file};
 use crate::error::SiteError;
+use crate::site::Notes;
 use crate::yaml::Node;
 
 /// The plugin's name.
@@ -130,17 +131,17 @@ impl Mapping {
         read.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Finds faults where their lines are known.
-    pub(crate) fn check(file: &Path, node: &Node) -> Result<(), SiteError> {
-        for (port, rules) in node.entries(file, "metrics_config Prometheus")? {
+    /// Notes faults where their lines are known.
+    pub(crate) fn check(file: &Path, node: &Node, notes: &mut Notes) {
+        let ports = notes.or_fault(node.entries(file, "metrics_config Prometheus"));
+        for (port, rules) in ports.unwrap_or_default() {
             let what = format!("metrics_config Prometheus {}", port.name);
-            for rule in rules.items(file, &what)? {
-                Rule::read(&rule.to_json()).map_err(|fault| {
+            for rule in notes.or_fault(rules.items(file, &what)).unwrap_or_default() {
+                notes.or_fault(Rule::read(&rule.to_json()).map_err(|fault| {
                     SiteError::new(file, Some(rule.line), format!("{what}: {fault}"))
-                })?;
+                }));
             }
         }
-        Ok(())
     }
 
     /// All rules, in order.
@@ -470,12 +471,15 @@ mod tests {
     }
 
     #[test]
-    fn the_loader_names_file_and_line_of_a_fault() {
+    fn the_loader_names_file_and_line_of_each_fault() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("kurado.yml");
-        let text = "config: {}\nmetrics_config:\n  Prometheus:\n    9100:\n    - metric: a\n    - metric: b\n      kye: x\n";
+        let text = "config: {}\nmetrics_config:\n  Prometheus:\n    9100:\n    - metric: a\n    - metric: b\n      kye: x\n    - metric: c\n      times: 0\n";
         std::fs::write(&file, text).unwrap();
-        let error = crate::Site::load(&file).unwrap_err().to_string();
+        let fault = crate::Site::load(&file).unwrap_err();
+        let lines: Vec<_> = fault.all().map(|fault| fault.line).collect();
+        assert_eq!(lines, [Some(6), Some(8)]);
+        let error = fault.all().next().unwrap().to_string();
         assert!(
             error.ends_with("kurado.yml:6: metrics_config Prometheus 9100: unknown field `kye`, expected one of `metric`, `labels`, `key`, `type`, `times`, `label`, `unit`, `draw`"),
             "{error}"

@@ -123,7 +123,7 @@ pub(crate) fn metrics_config(file: &Path, node: &Node, notes: &mut Notes) -> Map
     let mut config = Map::new();
     for (key, value) in entries {
         if key.name.eq_ignore_ascii_case(prometheus::PLUGIN) {
-            notes.or_fault(Mapping::check(file, value));
+            Mapping::check(file, value, notes);
         }
         let json = secrets::to_json(file, value, notes);
         let lines = match &value.value {
