@@ -18,8 +18,6 @@ const LONGEST: usize = 1024 * 1024;
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
-/// How much of a page that was not expected is shown, in bytes.
-const SHOWN: usize = 80;
 
 /// A server, and how it is called in requests.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +130,7 @@ impl Page {
     /// That it is another page than the one expected, and how it begins.
     #[must_use]
     pub fn unexpected(&self) -> FetchError {
-        self.failed(&format!("not the page expected: {}", beginning(self.text.as_bytes())))
+        self.failed(&format!("not the page expected: {}", socket::beginning(self.text.as_bytes())))
     }
 
     /// That the page says why there are no numbers.
@@ -224,16 +222,17 @@ fn parse(
                     Connection::Closed if received.is_empty() => {
                         Err("the connection was closed without an answer".to_owned())
                     }
-                    Connection::Closed => {
-                        Err(format!("the answer ended in its head: {}", beginning(received)))
-                    }
+                    Connection::Closed => Err(format!(
+                        "the answer ended in its head: {}",
+                        socket::beginning(received)
+                    )),
                 };
             }
             Ok(_) => return Err(format!("the answer's head is longer than {LONGEST_HEAD} bytes")),
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(format!("the answer has more than {MOST_HEADERS} headers"));
             }
-            Err(_) => return Err(format!("not an HTTP answer: {}", beginning(rest))),
+            Err(_) => return Err(format!("not an HTTP answer: {}", socket::beginning(rest))),
         };
         let (body, status) = (rest.get(length..).unwrap_or_default(), head.code.unwrap_or(0));
         // 100 Continue and its like stand before the answer itself.
@@ -333,19 +332,6 @@ fn joined_chunks(received: &[u8], longest: usize) -> Result<Option<Vec<u8>>, Str
 
 fn too_long(longest: usize) -> String {
     format!("the answer is longer than {longest} bytes")
-}
-
-/// The first bytes, as far as they can be printed, in one line.
-fn beginning(bytes: &[u8]) -> String {
-    let shown = bytes.get(..SHOWN).unwrap_or(bytes);
-    let text = String::from_utf8_lossy(shown);
-    let text = text.replace(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER, " ");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    match words.as_slice() {
-        [] if bytes.is_empty() => "it is empty".to_owned(),
-        [] => format!("{} bytes that can't be printed", bytes.len()),
-        words => words.join(" "),
-    }
 }
 
 #[cfg(test)]

@@ -97,11 +97,11 @@ async fn ask(
         if !line.ends_with(b"\n") {
             let answer = socket::beginning(&line);
             return Err(Refusal::Broken(if length >= LONGEST {
-                format!("the answer to {command} is longer than {LONGEST} bytes: '{answer}'")
+                format!("the answer to {command} is longer than {LONGEST} bytes: {answer}")
             } else if length == 0 {
                 format!("the connection was closed without an answer to {command}")
             } else {
-                format!("the connection was closed amid the answer to {command}: '{answer}'")
+                format!("the connection was closed amid the answer to {command}: {answer}")
             }));
         }
         match Line::parse(&line) {
@@ -111,7 +111,7 @@ async fn ask(
             Some(Line::End) => return Ok(stats),
             None => {
                 return Err(Refusal::Said(format!(
-                    "answers '{}' to {command}, which is no line of memcached's stats",
+                    "the answer to {command} is no line of memcached's stats: {}",
                     socket::beginning(&line)
                 )));
             }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::fetch::Fetcher;
     use crate::fetch::drawn::drawn_keys;
-    use crate::fetch::hostile::{Hostile, accepts};
+    use crate::test_servers::{Hostile, accepts};
 
     struct Memcached {
         port: u16,
@@ -331,11 +331,11 @@ mod tests {
         );
         assert_eq!(
             failure(Hostile::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())).await,
-            "answers 'HTTP/1.1 400 Bad Request' to stats, which is no line of memcached's stats"
+            "the answer to stats is no line of memcached's stats: HTTP/1.1 400 Bad Request"
         );
         assert_eq!(
             failure(Hostile::Says(b"CLIENT_ERROR unauthenticated\r\n".to_vec())).await,
-            "answers 'CLIENT_ERROR unauthenticated' to stats, which is no line of memcached's stats"
+            "the answer to stats is no line of memcached's stats: CLIENT_ERROR unauthenticated"
         );
         assert_eq!(
             failure(Hostile::Closes(Vec::new())).await,
@@ -343,7 +343,7 @@ mod tests {
         );
         assert_eq!(
             failure(Hostile::Closes(b"STAT version 1.6\r\nSTAT upt".to_vec())).await,
-            "the connection was closed amid the answer to stats: 'STAT upt'"
+            "the connection was closed amid the answer to stats: STAT upt"
         );
         assert_eq!(
             failure(Hostile::Silent).await,
@@ -356,7 +356,7 @@ mod tests {
         for endless in [&b"STAT a b\r\n"[..], b"x"] {
             let error = failure(Hostile::Endless(endless.to_vec())).await;
             assert!(
-                error.starts_with("the answer to stats is longer than 262144 bytes: '"),
+                error.starts_with("the answer to stats is longer than 262144 bytes: "),
                 "{error}"
             );
         }

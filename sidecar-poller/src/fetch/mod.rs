@@ -7,8 +7,6 @@ pub mod external;
 mod fetched;
 mod gaurun;
 mod goapp;
-#[cfg(test)]
-mod hostile;
 mod http;
 mod jolokia;
 mod memcached;

@@ -2,12 +2,8 @@
 //!
 //! A password, and a user where there is one, stand in `metrics_config`:
 //! `Redis: {password: …, user: …}`; there, too, that the server speaks TLS:
-//! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, files of PEM. The server's certificate
-//! must be valid, for the host's address as the configuration names it, and signed by what stands in
-//! `ca_file`, or, without that, by an authority that the system trusts. `cert_file` and `key_file` are
-//! shown to a server that asks for them, as Redis does unless `tls-auth-clients` says otherwise.
-
-mod tls;
+//! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, with the rules of [`crate::tls`]. Redis
+//! asks for a certificate of ours unless `tls-auth-clients` says otherwise.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,11 +15,12 @@ use serde_json::{Map, Value as Json};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{FetchError, Report, Request};
 use crate::connection::{Credentials, Limits, authenticate, reason};
 use crate::socket;
-use tls::Transport;
+use crate::tls::Transport;
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
 
@@ -67,16 +64,16 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let port = request.port(6379)?;
     let settings = settings(request.metrics_config);
     let credentials = settings.and_then(credentials);
-    let transport = settings.map_or(Ok(Transport::Plain), Transport::of).map_err(|reason| {
-        FetchError::Failed(format!("in metrics_config, Redis: {{…}}, {reason}"))
-    })?;
+    let transport = settings
+        .map_or(Ok(Transport::Plain), |settings| Transport::of("Redis", settings, port))
+        .map_err(FetchError::Failed)?;
     let failed = |error: &RedisError| failure(port, credentials.as_ref(), error);
     let unreachable = |reason: String| FetchError::Failed(format!("port {port}: {reason}"));
     let stream = socket::connect(request.address, port).await.map_err(unreachable)?;
     let connected = match transport {
         Transport::Plain => connect(stream).await,
-        Transport::Tls(config) => {
-            let stream = tls::begin(config, request.address, stream, LIMITS.connect);
+        Transport::Tls(tls) => {
+            let stream = tls.begin(request.address, stream, Instant::now() + LIMITS.connect);
             connect(stream.await.map_err(unreachable)?).await
         }
     };
@@ -228,7 +225,8 @@ fn failure(port: u16, credentials: Option<&Credentials>, error: &RedisError) -> 
 mod tests {
     use super::*;
     use crate::fetch::Fetcher;
-    use crate::fetch::hostile::{Hostile, accepts};
+    use crate::test_certificates::Certificates;
+    use crate::test_servers::{Hostile, accepts};
     use line_protocol::Identifier;
     use proptest::prelude::*;
     use std::net::TcpListener;
@@ -364,47 +362,6 @@ mod tests {
         );
         let text = error("blind", "pw").await.unwrap();
         assert!(text.contains("NOPERM") && text.ends_with("; its user needs INFO"), "{text}");
-    }
-
-    /// Keys and certificates, made by openssl: of an authority, of a server at 127.0.0.1 and of a
-    /// client that it signed, and of another authority.
-    struct Certificates(tempfile::TempDir);
-
-    impl Certificates {
-        fn new() -> Self {
-            let certificates = Self(tempfile::tempdir().unwrap());
-            std::fs::write(certificates.path("conf"), "[req]\ndistinguished_name=dn\n[dn]\n")
-                .unwrap();
-            let authority = ["-addext", "basicConstraints=critical,CA:TRUE"];
-            certificates.make("ca", &authority);
-            certificates.make("other-ca", &authority);
-            let [ca, key] = ["ca.pem", "ca.key"].map(|name| certificates.path(name));
-            let signed = ["-CA", &ca, "-CAkey", &key, "-addext", "subjectAltName=IP:127.0.0.1"];
-            certificates.make("server", &signed);
-            certificates.make("client", &signed);
-            certificates
-        }
-
-        fn make(&self, name: &str, options: &[&str]) {
-            let output = std::process::Command::new("openssl")
-                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-                .args(["-nodes", "-days", "2", "-subj", &format!("/CN={name}")])
-                .args([
-                    "-config",
-                    &self.path("conf"),
-                    "-keyout",
-                    &self.path(&format!("{name}.key")),
-                ])
-                .args(["-out", &self.path(&format!("{name}.pem"))])
-                .args(options)
-                .output()
-                .expect("openssl is installed");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-
-        fn path(&self, name: &str) -> String {
-            self.0.path().join(name).to_str().unwrap().to_owned()
-        }
     }
 
     #[tokio::test]
