@@ -48,7 +48,7 @@ const METRICS: [Place; 25] = [
 ];
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 8778)?;
+    let mut server = Server::of(&request, 8778)?.session();
     let path = request.argument(1, "/jolokia").trim_end_matches('/');
     let mut values = READS.map(|_| Json::Null);
     let mut refused = Ok(());

@@ -18,7 +18,7 @@ struct Pages {
 }
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, 3128)?;
+    let mut server = Server::of(&request, 3128)?.session();
     let (start, counters) = match server.ask(&format!("{CACHE_OBJECT}counters")).await {
         Ok(page) => (CACHE_OBJECT, page),
         Err(_) => (INTERNAL, server.get(&format!("{INTERNAL}counters")).await?),
