@@ -20,13 +20,13 @@ async fn failure(hostile: Hostile) -> String {
     error.strip_prefix(&format!("port {port}: ")).unwrap().to_owned()
 }
 
-fn framed(sequence: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn framed(sequence: u8, body: &[u8]) -> Vec<u8> {
     let [a, b, c, ..] = body.len().to_le_bytes();
     [&[a, b, c, sequence], body].concat()
 }
 
 /// As MySQL 8.0 sends it.
-fn greeting() -> Vec<u8> {
+pub(super) fn greeting() -> Vec<u8> {
     let mut body = b"\x0a8.0.36\0\x05\0\0\0abcdefgh\0\xff\xff\x21\x02\0\xff\xcf\x15".to_vec();
     body.extend([0; 10]);
     body.extend(b"ijklmnopqrst\0caching_sha2_password\0");
