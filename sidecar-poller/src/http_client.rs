@@ -14,7 +14,7 @@ use crate::fetch::{FetchError, Request};
 use crate::socket;
 
 /// The longest answer, head and framing included, in bytes, unless [`Server::up_to`] says another.
-const LONGEST: usize = 1024 * 1024;
+pub const LONGEST: usize = 1024 * 1024;
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
@@ -232,7 +232,7 @@ async fn exchange(
 
 /// A response; the body of a 200 alone is of interest.
 #[derive(Debug, PartialEq, Eq)]
-struct Response {
+pub struct Response {
     status: u16,
     phrase: String,
     server: Option<String>,
@@ -244,8 +244,10 @@ struct Response {
 
 /// Whether more may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Connection {
+pub enum Connection {
+    /// Yes.
     Open,
+    /// No.
     Closed,
 }
 
@@ -263,7 +265,11 @@ impl Response {
         (self.after == Connection::Open).then_some(stream)
     }
 
-    fn page(self, place: String) -> Result<Page, FetchError> {
+    /// The page that it has, where it has one; the place is for errors.
+    ///
+    /// # Errors
+    /// Where the status is another than 200.
+    pub fn page(self, place: String) -> Result<Page, FetchError> {
         if self.status == 200 {
             let text = String::from_utf8_lossy(&self.body).into_owned();
             return Ok(Page { server: self.server, text, place });
@@ -282,7 +288,10 @@ impl Response {
 
 /// The response that these bytes are, or `None` where more must come. Gives a response or an error
 /// once the connection is closed.
-fn parse(
+///
+/// # Errors
+/// Where they are no response, or one too long.
+pub fn parse(
     received: &[u8],
     connection: Connection,
     longest: usize,

@@ -21,7 +21,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     report(&server.get(request.argument(1, "/stat/go")).await?)
 }
 
-fn report(page: &Page) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page) -> Result<Report, FetchError> {
     json::report(&page.json()?, &METRICS).ok_or_else(|| page.unexpected())
 }
 

@@ -32,7 +32,7 @@ const METRICS: [(&str, DataSourceType); 10] = [
 const MAXCONNS: &str = "maxconns";
 
 /// Names and values.
-type Stats = BTreeMap<String, String>;
+pub(super) type Stats = BTreeMap<String, String>;
 
 /// A line of an answer.
 #[derive(Debug, PartialEq)]
@@ -44,7 +44,7 @@ enum Line<'a> {
 }
 
 /// Why there are no stats.
-enum Refusal {
+pub(super) enum Refusal {
     /// The server said something else instead, and may be asked other things.
     Said(String),
     /// Nothing more is to be had.
@@ -82,7 +82,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 }
 
 /// Sends a command and reads its stats.
-async fn ask(
+pub(super) async fn ask(
     read: &mut (impl AsyncBufRead + Unpin),
     write: &mut (impl AsyncWriteExt + Unpin),
     command: &str,
@@ -149,7 +149,7 @@ fn has_settings(version: &str) -> bool {
     (numbers.next().flatten(), numbers.next().flatten()) >= (Some(1), Some(4))
 }
 
-fn report(stats: &Stats, settings: &Stats) -> Report {
+pub(super) fn report(stats: &Stats, settings: &Stats) -> Report {
     let mut report = Report::default();
     for (key, kind) in METRICS {
         report.metric(key, kind, stats.get(key).map_or("U", String::as_str));

@@ -26,7 +26,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     report(&server.get(request.argument(1, "/opcache-status.php")).await?)
 }
 
-fn report(page: &Page) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page) -> Result<Report, FetchError> {
     let json = page.json()?;
     let mut report = json::report(&json, &METRICS).ok_or_else(|| page.unexpected())?;
     let setting = |name: &str| json.pointer(&format!("/config/{name}")).and_then(whole);

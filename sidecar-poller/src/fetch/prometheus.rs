@@ -31,7 +31,7 @@ struct Sum {
     family: String,
 }
 
-fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
     let mut rules: HashMap<&str, Vec<&Rule>> = HashMap::new();
     for rule in mapping.rules() {
         rules.entry(&rule.metric).or_default().push(rule);

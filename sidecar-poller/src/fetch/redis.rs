@@ -5,10 +5,10 @@
 //! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, with the rules of [`crate::tls`]. Redis
 //! asks for a certificate of ours unless `tls-auth-clients` says otherwise.
 
-use std::collections::BTreeMap;
+mod info;
+
 use std::time::Duration;
 
-use line_protocol::DataSourceType::{self, Derive, Gauge};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult, Value};
 use serde_json::{Map, Value as Json};
@@ -21,32 +21,13 @@ use super::{FetchError, Report, Request};
 use crate::connection::{Credentials, Limits, authenticate, reason};
 use crate::socket;
 use crate::tls::Transport;
+use info::report;
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
 
 /// All answers together, in bytes; real ones have less than 50,000. Then the connection ends, or the
 /// client would wait for as much as a server announces.
 const LONGEST: u64 = 1 << 20;
-
-/// Keys, their types, and the field of INFO; left out where INFO lacks it.
-const METRICS: [(&str, DataSourceType, &str); 8] = [
-    ("total_commands_processed", Derive, "total_commands_processed"),
-    ("total_connections_received", Derive, "total_connections_received"),
-    ("evicted_keys", Derive, "evicted_keys"),
-    ("connected_clients", Gauge, "connected_clients"),
-    ("connected_slaves", Gauge, "connected_slaves"),
-    ("used_memory", Gauge, "used_memory"),
-    ("mem_fragmentation_ratio", Gauge, "mem_fragmentation_ratio"),
-    ("pubsub_channels", Gauge, "pubsub_channels"),
-];
-
-/// Meta and the field of INFO.
-const META: [(&str, &str); 4] = [
-    ("version", "redis_version"),
-    ("uptime", "uptime_in_seconds"),
-    ("vm_enabled", "vm_enabled"),
-    ("role", "role"),
-];
 
 /// Settings that become meta. Asked for one by one: `CONFIG GET *` would answer passwords too.
 const SETTINGS: [&str; 8] = [
@@ -102,62 +83,13 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
         Some(Ok(Value::Int(length))) => length,
         _ => 0,
     };
-    let settings = answers.flatten().filter_map(|answer| {
-        let pairs: Vec<String> = redis::from_redis_value(answer).ok()?;
-        let [name, value] = <[String; 2]>::try_from(pairs).ok()?;
-        Some((name, value))
+    // By the names that were asked for: what the server calls them might be no name of a meta.
+    let settings = SETTINGS.into_iter().zip(answers).filter_map(|(setting, answer)| {
+        let pair: Vec<String> = redis::from_redis_value(answer.ok()?).ok()?;
+        let [_name, value] = <[String; 2]>::try_from(pair).ok()?;
+        Some((setting, value))
     });
     Ok(report(&String::from_utf8_lossy(&info), slowlog, settings))
-}
-
-/// Makes the report of what the server said.
-fn report(info: &str, slowlog: i64, settings: impl Iterator<Item = (String, String)>) -> Report {
-    let fields = fields(info);
-    let mut report = Report::default();
-    for (key, kind, field) in METRICS {
-        if let Some(value) = fields.get(field) {
-            report.metric(key, kind, value);
-        }
-    }
-    // Its name before Redis 2.6, and since.
-    let changes =
-        fields.get("rdb_changes_since_last_save").or_else(|| fields.get("changes_since_last_save"));
-    if let Some(changes) = changes {
-        report.metric("changes_since_last_save", Gauge, changes);
-    }
-    report.metric("keys", Gauge, &keys(&fields).to_string());
-    report.metric("slowlog", Gauge, &slowlog.to_string());
-    for (name, field) in META {
-        if let Some(value) = fields.get(field) {
-            report.meta(name, value);
-        }
-    }
-    for (name, value) in settings {
-        report.meta(&name, &value);
-    }
-    report
-}
-
-/// The fields of INFO: lines `name:value`; sections begin with `#`.
-fn fields(info: &str) -> BTreeMap<&str, &str> {
-    info.lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name, value.trim_end()))
-        .collect()
-}
-
-/// How many keys all databases have: `db0:keys=1,expires=0,…`. A server without keys has no such
-/// line.
-fn keys(fields: &BTreeMap<&str, &str>) -> u64 {
-    fields
-        .iter()
-        .filter(|(name, _)| {
-            name.strip_prefix("db").is_some_and(|number| number.parse::<u32>().is_ok())
-        })
-        .flat_map(|(_, value)| value.split(','))
-        .filter_map(|part| part.strip_prefix("keys=")?.parse().ok())
-        .fold(0, u64::saturating_add)
 }
 
 /// The settings of this plugin, whatever the case of its name there.
@@ -223,12 +155,14 @@ fn failure(port: u16, credentials: Option<&Credentials>, error: &RedisError) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::info::{META, METRICS, fields};
     use super::*;
     use crate::fetch::Fetcher;
     use crate::test_certificates::Certificates;
     use crate::test_servers::{Hostile, accepts};
     use line_protocol::Identifier;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
     use std::net::TcpListener;
     use test_redis::{RedisServer, free_port};
 
@@ -472,6 +406,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_can_not_name_what_becomes_of_its_answers() {
+        let evil = "x\t1\t5\n10.9.8.7\tbase.metrics.a.gauge\t1\t5\ny";
+        let setting = format!("*2\r\n${}\r\n{evil}\r\n$1\r\n7\r\n", evil.len());
+        let said = format!("$0\r\n\r\n:0\r\n{}", setting.repeat(SETTINGS.len()));
+        let port = accepts(Hostile::Says(said.into_bytes()));
+        let report = fetched(port, none()).await.unwrap();
+        let meta: Vec<&str> = report.keys().filter_map(|key| key.strip_prefix("meta ")).collect();
+        let mut settings = SETTINGS;
+        settings.sort_unstable();
+        assert_eq!(meta, settings);
+        assert_eq!(report["meta maxmemory"], "7");
+    }
+
+    #[tokio::test]
     async fn failures_say_what_to_do() {
         let port = free_port();
         assert_eq!(
@@ -522,7 +470,7 @@ mod tests {
             ],
             setting in any::<String>(),
         ) {
-            let settings = std::iter::once(("save".to_owned(), setting));
+            let settings = std::iter::once(("save", setting));
             let report = report(&info, 0, settings);
             for line in report.lines("h", &Identifier::parse("redis").unwrap(), 5).lines() {
                 line_protocol::parse_line(line.as_bytes()).unwrap();

@@ -11,10 +11,10 @@ const INTERNAL: &str = "/squid-internal-mgr/";
 
 /// What the manager says, as texts.
 #[derive(Debug, Default)]
-struct Pages {
-    counters: String,
-    five_minutes: String,
-    info: String,
+pub(super) struct Pages {
+    pub counters: String,
+    pub five_minutes: String,
+    pub info: String,
 }
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
@@ -31,7 +31,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 }
 
 /// Makes the report of the pages; `None` where they have none of the numbers.
-fn report(pages: &Pages) -> Option<Report> {
+pub(super) fn report(pages: &Pages) -> Option<Report> {
     let counter = |name: &str| assigned(&pages.counters, &format!("client_http.{name}"));
     let time = |name: &str| {
         let name = format!("client_http.{name}_median_svc_time");
