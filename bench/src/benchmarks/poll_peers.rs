@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::poll::configure;
 use crate::Result;
 use crate::bench::Bench;
-use crate::process::free_port;
+use crate::process::{Process, free_port};
 use crate::redis_server::RedisServer;
 use crate::slow_servers::SlowServers;
 use crate::statistics::median;
@@ -22,6 +22,8 @@ const COLLECTD_THREADS: usize = 200;
 /// One that watches.
 struct Watcher {
     name: &'static str,
+    /// The program as the list of commands names it.
+    shown: &'static str,
     program: String,
     arguments: Vec<String>,
 }
@@ -109,7 +111,8 @@ impl Watcher {
         eprintln!("  {}", self.name);
         let log = directory.join(format!("{}.log", self.name));
         servers.forget();
-        let mut process = bench.start(&self.program, &self.arguments, &log)?;
+        bench.note(self.shown, &self.arguments);
+        let mut process = Process::start(&self.program, &self.arguments, &log)?;
         process.wait_until(&log, || servers.first())?;
         std::thread::sleep(MINUTE);
         servers.forget();
@@ -149,6 +152,7 @@ fn kurado(
     let config = configure(&directory, "nginx", redis, servers)?;
     Ok(Watcher {
         name: "kurado-poller",
+        shown: "target/release/kurado-poller",
         program: poller.display().to_string(),
         arguments: vec!["-c".to_owned(), config.display().to_string()],
     })
@@ -190,6 +194,7 @@ fn collectd(directory: &Path, servers: &SlowServers) -> Result<Watcher> {
     fs::write(&config, text)?;
     Ok(Watcher {
         name: "collectd",
+        shown: "collectd",
         program: "collectd".to_owned(),
         arguments: vec!["-f".to_owned(), "-C".to_owned(), config.display().to_string()],
     })
@@ -207,6 +212,7 @@ fn prometheus(directory: &Path, servers: &SlowServers) -> Result<Watcher> {
     )?;
     Ok(Watcher {
         name: "prometheus",
+        shown: "prometheus",
         program: "prometheus".to_owned(),
         arguments: vec![
             format!("--config.file={}", config.display()),
