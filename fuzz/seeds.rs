@@ -26,6 +26,22 @@ const MYSQL: [&[u8]; 6] = [
 ];
 /// A page of an exporter.
 const EXPOSITION: &str = "# HELP a_total What it counts.\n# TYPE a_total counter\na_total{method=\"post\",path=\"C:\\\\x\\n\\\"y\\\"\"} 1027 1395066363000\nb 12.5e-3\nc_bucket{le=\"+Inf\"} NaN # {trace=\"z\"} 0.1\n";
+/// What servers say in words, by the number of the reader in `targets/foreign_text.rs`; NUL bytes stand
+/// between several pages.
+const FOREIGN_TEXTS: [&str; 12] = [
+    "# Server\r\nredis_version:7.0.15\r\nuptime_in_seconds:12\r\nused_memory:1048576\r\nmem_fragmentation_ratio:1.50\r\nrdb_changes_since_last_save:3\r\nrole:master\r\n# Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=0\r\n\0900 1",
+    "STAT version 1.6.18\r\nSTAT uptime 5\r\nSTAT cmd_get 7\r\nSTAT bytes 100\r\nSTAT maxconns 1024\r\nEND\r\n",
+    "Active connections: 291 \nserver accepts handled requests\n 16630948 16630948 31070465 \nReading: 6 Writing: 179 Waiting: 106 \n",
+    "Total Accesses: 41\nUptime: 1700000000\nBusyWorkers: 1\nIdleWorkers: 49\nScoreboard: _W__\n",
+    "client_http.requests = 12\nclient_http.hits = 3\nclient_http.errors = 0\n\0client_http.all_median_svc_time = 0.012345 seconds\n\0Squid Object Cache: Version 5.7\nUP Time:\t12.345 seconds\nMaximum number of file descriptors:   1024\n  52 StoreEntries\n  5 StoreEntries with MemObjects\n",
+    "{\"value\":11742}\0{\"value\":{\"ThreadCount\":38}}\0{\"value\":{\"java.lang:name=G1 Young Generation,type=GarbageCollector\":{\"CollectionCount\":51}}}\0{\"value\":{\"HeapMemoryUsage\":{\"max\":-1,\"used\":5}}}\0{\"value\":{\"java.lang:name=G1 Eden Space,type=MemoryPool\":{\"Usage\":{\"used\":1}}}}\0{\"value\":{\"StartTime\":1700000000999,\"VmName\":\"x\",\"InputArguments\":[\"-Xmx1g\"]}}",
+    "{\"statictics\":{\"opcache_hit_rate\":99.5},\"memory_usage\":{\"used_memory\":1},\"config\":{\"memory_max\":134217728,\"max_accelerated_files\":10000}}",
+    "{\"queue_max\":8192,\"queue_usage\":0,\"ios\":{\"push_success\":1,\"push_error\":0},\"goroutine_num\":10}",
+    "# TYPE a_total counter\na_total{method=\"post\"} 1027 1395066363000\nb{mode=\"user\"} 12.5e-3\n# TYPE c histogram\nc_bucket{le=\"+Inf\"} 4\n",
+    "Uptime\t12\nInnodb_page_size\t16384\nInnodb_buffer_pool_pages_total\t512\nInnodb_buffer_pool_reads\t1\nInnodb_buffer_pool_read_requests\t9\n\0version\t8.4.2\ninnodb_buffer_pool_size\t8589934592\nsync_source_info\t10000\n\0Mutex spin waits 5, rounds 6, OS waits 7\n\0Source_Host\tdb1\nSeconds_Behind_Source\t3\nLast_Error\tx\n",
+    "HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "busy\t3\nmetrics.reqs.derive\t5\t1700000000\nmeta.version\t1.0\nwarn.x\tbroken\n",
+];
 const START: u32 = 1_404_873_360;
 /// Bytes of a standard file's header: what the target `rrd_file` takes of it.
 const HEADER_SIZE: usize = 2872;
@@ -65,6 +81,10 @@ fn main() {
     for (number, document) in CONFIGURATION.split("---").enumerate() {
         let both = format!("{document}\0{ROLL}");
         write(&directory, "configuration", &number.to_string(), both.as_bytes());
+    }
+    for (reader, text) in (0u8..).zip(FOREIGN_TEXTS) {
+        let seed = [&[reader], text.as_bytes()].concat();
+        write(&directory, "foreign_text", &reader.to_string(), &seed);
     }
     for (number, seed) in MYSQL.iter().enumerate() {
         write(&directory, "mysql", &number.to_string(), seed);

@@ -43,6 +43,11 @@ pub fn describe(bench: &Bench) -> String {
             "VictoriaMetrics: {}",
             first_line("dpkg-query", &["-W", "-f", "${Version}", "victoria-metrics"])
         ),
+        format!(
+            "collectd: {}",
+            first_line("dpkg-query", &["-W", "-f", "${Version}", "collectd-core"])
+        ),
+        format!("Prometheus: {}", first_line("prometheus", &["--version"])),
     ];
     lines.iter().map(|line| format!("- {line}\n")).collect()
 }

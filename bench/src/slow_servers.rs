@@ -1,4 +1,6 @@
-//! Thousands of Redis servers to be watched, in one process: they answer late, and some never.
+//! Thousands of servers to be watched, in one process: they answer late, and some never. Each speaks
+//! Redis's protocol and, to whoever begins so, HTTP: what nginx's `stub_status` says, and the same for
+//! Prometheus.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +16,10 @@ use crate::Result;
 const DELAY: Duration = Duration::from_millis(50);
 /// One host in so many takes connections and never answers.
 const SILENT: usize = 20;
+
+/// What nginx's `stub_status` says, and the same for Prometheus.
+const STUB_STATUS: &str = "Active connections: 291 \nserver accepts handled requests\n 16630948 16630948 31070465 \nReading: 6 Writing: 179 Waiting: 106 \n";
+const METRICS: &str = "# TYPE nginx_reading gauge\nnginx_reading 6\n# TYPE nginx_writing gauge\nnginx_writing 179\n# TYPE nginx_waiting gauge\nnginx_waiting 106\n# TYPE nginx_requests_total counter\nnginx_requests_total 31070465\n";
 
 /// The servers; they end when this is dropped.
 pub struct SlowServers {
@@ -129,6 +135,17 @@ async fn serve(mut stream: TcpStream, info: &str, log: &Log) -> std::io::Result<
         if stream.read_buf(&mut received).await? == 0 {
             return Ok(());
         }
+        if received.starts_with(b"GET ") {
+            if !received.ends_with(b"\r\n\r\n") || is_silent(host(address)) {
+                continue;
+            }
+            tokio::time::sleep(DELAY).await;
+            stream.write_all(page(&received).as_bytes()).await?;
+            received.clear();
+            let mut answers = log.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.push(Answer { server, at: Instant::now() });
+            continue;
+        }
         let mut answer = String::new();
         while let Some((words, length)) = command(&received) {
             answer_to(&words, info, &mut answer);
@@ -145,6 +162,17 @@ async fn serve(mut stream: TcpStream, info: &str, log: &Log) -> std::io::Result<
             answers.push(Answer { server, at: Instant::now() });
         }
     }
+}
+
+/// The answer to a request by HTTP. The connection is kept, should the client want that.
+fn page(request: &[u8]) -> String {
+    let (kind, body) = if request.starts_with(b"GET /metrics") {
+        ("text/plain; version=0.0.4", METRICS)
+    } else {
+        ("text/plain", STUB_STATUS)
+    };
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 fn answer_to(words: &[&str], info: &str, answer: &mut String) {

@@ -8,14 +8,20 @@ mod packet;
 
 use innodb_status::{Counters, Waits};
 use libfuzzer_sys::fuzz_target;
-use packet::{Greeting, LoginAnswer, QueryAnswer, RowAnswer, ServerError};
+use packet::{Channel, Greeting, LoginAnswer, QueryAnswer, RowAnswer, ServerError};
 
 fuzz_target!(|input: &[u8]| {
     if let Some(greeting) = Greeting::parse(input) {
         assert_eq!(greeting.nonce.len(), 20);
-        let login = greeting.login("kurado", &greeting.plugin, &greeting.nonce);
-        assert!(login.len() < 100 + greeting.plugin.len());
-        assert!(greeting.capabilities & packet::capability::PROTOCOL_41 == 0 || login[1] & 2 != 0);
+        for channel in [Channel::Open, Channel::Private] {
+            let login = greeting.login(channel, "kurado", &greeting.plugin, &greeting.nonce);
+            assert!(login.len() < 100 + greeting.plugin.len());
+            let speaks_41 = greeting.capabilities & packet::capability::PROTOCOL_41 != 0;
+            assert!(!speaks_41 || login[1] & 2 != 0);
+            if channel == Channel::Private {
+                assert!(greeting.ask_for_tls().is_none_or(|asked| login.starts_with(&asked)));
+            }
+        }
     }
     if let Some(LoginAnswer::Switch { nonce, .. }) = LoginAnswer::parse(input) {
         assert!(matches!(nonce.len(), 0 | 20));

@@ -1,11 +1,29 @@
 //! Connections to Redis servers: to those that are watched, and to the one that takes the lines.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
+use redis::io::AsyncDNSResolver;
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisFuture};
 
 use crate::dns;
+
+/// [`dns::lookup`] for the Redis client.
+struct Resolver;
+
+impl AsyncDNSResolver for Resolver {
+    fn resolve<'a, 'b: 'a>(
+        &'a self,
+        host: &'b str,
+        port: u16,
+    ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
+        Box::pin(async move {
+            let addresses = dns::lookup((host, port)).await?.into_iter();
+            Ok(Box::new(addresses) as Box<_>)
+        })
+    }
+}
 
 /// What a server wants to know before it answers.
 #[derive(Clone)]
@@ -39,7 +57,7 @@ pub async fn connect(
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     let client = Client::open(info.set_redis_settings(settings))?;
     let config = AsyncConnectionConfig::new()
-        .set_dns_resolver(dns::Resolver)
+        .set_dns_resolver(Resolver)
         .set_connection_timeout(Some(limits.connect))
         .set_response_timeout(Some(limits.reply));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;

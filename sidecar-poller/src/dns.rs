@@ -11,8 +11,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::RedisFuture;
-use redis::io::AsyncDNSResolver;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -35,22 +33,6 @@ static CACHE: LazyLock<Arc<Cache>> = LazyLock::new(|| Arc::new(Cache::new(ask_sy
 pub async fn lookup((host, port): (&str, u16)) -> io::Result<Vec<SocketAddr>> {
     let addresses = CACHE.lookup(host).await?;
     Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
-}
-
-/// [`lookup`] for the Redis client.
-pub struct Resolver;
-
-impl AsyncDNSResolver for Resolver {
-    fn resolve<'a, 'b: 'a>(
-        &'a self,
-        host: &'b str,
-        port: u16,
-    ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
-        Box::pin(async move {
-            let addresses = lookup((host, port)).await?.into_iter();
-            Ok(Box::new(addresses) as Box<_>)
-        })
-    }
 }
 
 fn ask_system(host: &str) -> io::Result<Vec<IpAddr>> {

@@ -1,4 +1,4 @@
-//! A small HTTP client for the fetchers: a GET of one page over a plain connection of its own.
+//! A small HTTP client for the fetchers: GETs of pages over a plain connection of their own.
 //!
 //! It asks in HTTP/1.1, takes what 1.0 and 1.1 answer, follows no redirect, and says what went wrong
 //! in words for the host's page. Squid's manager is asked for `cache_object://…`, an address that
@@ -15,12 +15,10 @@ use crate::fetch::{FetchError, Request};
 use crate::socket;
 
 /// The longest answer, head and framing included, in bytes, unless [`Server::up_to`] says another.
-const LONGEST: usize = 1024 * 1024;
+pub const LONGEST: usize = 1024 * 1024;
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
-/// How much of a page that was not expected is shown, in bytes.
-const SHOWN: usize = 80;
 
 /// A server, and how it is called in requests.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +27,20 @@ pub struct Server<'a> {
     port: u16,
     host: &'a str,
     longest: usize,
+}
+
+/// Several requests to a server, over one connection where the server keeps it.
+#[derive(Debug)]
+pub struct Session<'a> {
+    server: Server<'a>,
+    kept: Option<TcpStream>,
+}
+
+/// What becomes of the connection behind an answer, as far as we wish.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Close,
+    Keep,
 }
 
 /// A page, answered with 200.
@@ -64,33 +76,83 @@ impl<'a> Server<'a> {
         self.ask(declaration::path(path).map_err(FetchError::Failed)?).await
     }
 
-    /// The same for any target: a path, or a whole address, as proxies are asked for.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub async fn ask(&self, target: &str) -> Result<Page, FetchError> {
-        declaration::check_target(target).map_err(FetchError::Failed)?;
-        declaration::http_host(self.host).map_err(FetchError::Failed)?;
-        let place = format!("port {}", self.port);
-        let mut stream = socket::connect(self.address, self.port)
-            .await
-            .map_err(|reason| FetchError::Failed(format!("{place}: {reason}")))?;
-        let place = format!("{place}, {target}");
-        let response = exchange(&mut stream, &self.head(target), self.longest)
-            .await
-            .map_err(|reason| FetchError::Failed(format!("{place}: {reason}")))?;
-        response.page(place)
+    /// For several requests.
+    #[must_use]
+    pub fn session(self) -> Session<'a> {
+        Session { server: self, kept: None }
     }
 
-    fn head(&self, target: &str) -> String {
+    async fn ask(&self, target: &str) -> Result<Page, FetchError> {
+        let request = self.request(target, Wish::Close)?;
+        let mut stream = self.connect().await?;
+        let answer = exchange(&mut stream, &request, self.longest).await;
+        self.page(target, answer)
+    }
+
+    /// The request for a target: a path, or a whole address, as proxies are asked for.
+    fn request(&self, target: &str, wish: Wish) -> Result<String, FetchError> {
+        declaration::check_target(target).map_err(FetchError::Failed)?;
+        declaration::http_host(self.host).map_err(FetchError::Failed)?;
+        Ok(self.head(target, wish))
+    }
+
+    async fn connect(&self) -> Result<TcpStream, FetchError> {
+        let failed = |reason| FetchError::Failed(format!("port {}: {reason}", self.port));
+        socket::connect(self.address, self.port).await.map_err(failed)
+    }
+
+    fn page(&self, target: &str, answer: Result<Response, String>) -> Result<Page, FetchError> {
+        let place = format!("port {}, {target}", self.port);
+        match answer {
+            Ok(response) => response.page(place),
+            Err(reason) => Err(FetchError::Failed(format!("{place}: {reason}"))),
+        }
+    }
+
+    fn head(&self, target: &str, wish: Wish) -> String {
         let host = match self.host.parse::<Ipv6Addr>() {
             Ok(address) => format!("[{address}]"),
             Err(_) => self.host.to_owned(),
         };
         let port = if self.port == 80 { String::new() } else { format!(":{}", self.port) };
+        let wish = match wish {
+            Wish::Close => "Connection: close\r\n",
+            // What 1.1 means where nothing is said.
+            Wish::Keep => "",
+        };
         format!(
-            "GET {target} HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: kurado-plugin\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+            "GET {target} HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: kurado-plugin\r\nAccept: */*\r\n{wish}\r\n"
         )
+    }
+}
+
+impl Session<'_> {
+    /// Gets a page by its path, with the query.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub async fn get(&mut self, path: &str) -> Result<Page, FetchError> {
+        self.ask(declaration::path(path).map_err(FetchError::Failed)?).await
+    }
+
+    /// The same for any target: a path, or a whole address, as proxies are asked for.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub async fn ask(&mut self, target: &str) -> Result<Page, FetchError> {
+        let Self { server, kept } = self;
+        let request = server.request(target, Wish::Keep)?;
+        if let Some(mut stream) = kept.take()
+            && let Ok(response) = exchange(&mut stream, &request, server.longest).await
+        {
+            *kept = response.keeps(stream);
+            return server.page(target, Ok(response));
+        }
+        // The first, or the server has closed the connection meanwhile.
+        let mut stream = server.connect().await?;
+        let answer = exchange(&mut stream, &request, server.longest).await;
+        *kept = answer.as_ref().ok().and_then(|response| response.keeps(stream));
+        server.page(target, answer)
     }
 }
 
@@ -112,7 +174,7 @@ impl Page {
     /// That it is another page than the one expected, and how it begins.
     #[must_use]
     pub fn unexpected(&self) -> FetchError {
-        self.failed(&format!("not the page expected: {}", beginning(self.text.as_bytes())))
+        self.failed(&format!("not the page expected: {}", socket::beginning(self.text.as_bytes())))
     }
 
     /// That the page says why there are no numbers.
@@ -144,18 +206,22 @@ async fn exchange(
 
 /// A response; the body of a 200 alone is of interest.
 #[derive(Debug, PartialEq, Eq)]
-struct Response {
+pub struct Response {
     status: u16,
     phrase: String,
     server: Option<String>,
     location: Option<String>,
     body: Vec<u8>,
+    /// Whether another request may follow on the same connection.
+    after: Connection,
 }
 
 /// Whether more may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Connection {
+pub enum Connection {
+    /// Yes.
     Open,
+    /// No.
     Closed,
 }
 
@@ -168,7 +234,16 @@ enum Framing {
 }
 
 impl Response {
-    fn page(self, place: String) -> Result<Page, FetchError> {
+    /// The connection that it came by, for the next request.
+    fn keeps(&self, stream: TcpStream) -> Option<TcpStream> {
+        (self.after == Connection::Open).then_some(stream)
+    }
+
+    /// The page that it has, where it has one; the place is for errors.
+    ///
+    /// # Errors
+    /// Where the status is another than 200.
+    pub fn page(self, place: String) -> Result<Page, FetchError> {
         if self.status == 200 {
             let text = String::from_utf8_lossy(&self.body).into_owned();
             return Ok(Page { server: self.server, text, place });
@@ -187,7 +262,10 @@ impl Response {
 
 /// The response that these bytes are, or `None` where more must come. Gives a response or an error
 /// once the connection is closed.
-fn parse(
+///
+/// # Errors
+/// Where they are no response, or one too long.
+pub fn parse(
     received: &[u8],
     connection: Connection,
     longest: usize,
@@ -204,16 +282,17 @@ fn parse(
                     Connection::Closed if received.is_empty() => {
                         Err("the connection was closed without an answer".to_owned())
                     }
-                    Connection::Closed => {
-                        Err(format!("the answer ended in its head: {}", beginning(received)))
-                    }
+                    Connection::Closed => Err(format!(
+                        "the answer ended in its head: {}",
+                        socket::beginning(received)
+                    )),
                 };
             }
             Ok(_) => return Err(format!("the answer's head is longer than {LONGEST_HEAD} bytes")),
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(format!("the answer has more than {MOST_HEADERS} headers"));
             }
-            Err(_) => return Err(format!("not an HTTP answer: {}", beginning(rest))),
+            Err(_) => return Err(format!("not an HTTP answer: {}", socket::beginning(rest))),
         };
         let (body, status) = (rest.get(length..).unwrap_or_default(), head.code.unwrap_or(0));
         // 100 Continue and its like stand before the answer itself.
@@ -221,11 +300,22 @@ fn parse(
             rest = body;
             continue;
         }
-        let body = match status {
-            200 => self::body(body, framing(head.headers, longest)?, connection, longest)?,
-            _ => Some(Vec::new()),
+        let framing = if status == 200 { Some(framing(head.headers, longest)?) } else { None };
+        let closes = connection == Connection::Closed
+            || head.version != Some(1)
+            || header(head.headers, "connection").is_some_and(|text| !is_kept(&text));
+        // What is no 200 is not read to its end.
+        let after = match framing {
+            Some(Framing::Length(length)) if !closes && body.len() == length => Connection::Open,
+            Some(Framing::Chunked) if !closes => Connection::Open,
+            _ => Connection::Closed,
+        };
+        let body = match framing {
+            Some(framing) => self::body(body, framing, connection, longest)?,
+            None => Some(Vec::new()),
         };
         return Ok(body.map(|body| Response {
+            after,
             status,
             phrase: head.reason.unwrap_or_default().to_owned(),
             server: header(head.headers, "server"),
@@ -233,6 +323,10 @@ fn parse(
             body,
         }));
     }
+}
+
+fn is_kept(connection: &str) -> bool {
+    connection.split(',').all(|option| !option.trim().eq_ignore_ascii_case("close"))
 }
 
 fn header(headers: &[httparse::Header<'_>], name: &str) -> Option<String> {
@@ -315,19 +409,6 @@ fn too_long(longest: usize) -> String {
     format!("the answer is longer than {longest} bytes")
 }
 
-/// The first bytes, as far as they can be printed, in one line.
-fn beginning(bytes: &[u8]) -> String {
-    let shown = bytes.get(..SHOWN).unwrap_or(bytes);
-    let text = String::from_utf8_lossy(shown);
-    let text = text.replace(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER, " ");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    match words.as_slice() {
-        [] if bytes.is_empty() => "it is empty".to_owned(),
-        [] => format!("{} bytes that can't be printed", bytes.len()),
-        words => words.join(" "),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +416,7 @@ mod tests {
     use crate::test_servers::{listen, page, serve};
     use line_protocol::Identifier;
     use proptest::prelude::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
     use test_redis::free_port;
@@ -377,7 +459,73 @@ mod tests {
             )
         );
         // The port that is meant where none is said.
-        assert!(server(80).head("/").contains("\r\nHost: 127.0.0.1\r\n"));
+        assert!(server(80).head("/", Wish::Close).contains("\r\nHost: 127.0.0.1\r\n"));
+    }
+
+    /// A server that gives so many answers over each connection. Gives its port, and how many came.
+    async fn keeps_for(answers: usize, answer: fn() -> Vec<u8>) -> (u16, Arc<AtomicUsize>) {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let port = listen(LOOPBACK, move |mut stream, mut head| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                for _ in 0..answers {
+                    assert!(!head.contains("Connection: close"), "{head}");
+                    stream.write_all(&answer()).await.unwrap();
+                    let mut next = Vec::new();
+                    while !next.ends_with(b"\r\n\r\n") {
+                        if stream.read_buf(&mut next).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    head = String::from_utf8(next).unwrap();
+                }
+            }
+        })
+        .await;
+        (port, connections)
+    }
+
+    #[tokio::test]
+    async fn several_requests_take_one_connection_where_the_server_keeps_it() {
+        let chunked = || {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_vec()
+        };
+        for (answer, per_connection, connections) in [
+            ((|| page("hello")) as fn() -> Vec<u8>, 6, 1),
+            (chunked, 6, 1),
+            // One that has enough after two, in the middle of the third request.
+            (|| page("hello"), 2, 3),
+            (
+                || {
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: Close\r\n\r\nhello"
+                        .to_vec()
+                },
+                6,
+                6,
+            ),
+            (|| b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(), 6, 6),
+            (|| b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, too long".to_vec(), 6, 6),
+        ] {
+            let (port, counted) = keeps_for(per_connection, answer).await;
+            let mut session = server(port).session();
+            for _ in 0..6 {
+                assert_eq!(session.get("/page").await.unwrap().text, "hello");
+            }
+            assert_eq!(counted.load(Ordering::Relaxed), connections);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_page_ends_its_connection() {
+        let (port, connections) =
+            keeps_for(6, || b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+        let mut session = server(port).session();
+        for _ in 0..2 {
+            let error = session.get("/page").await.unwrap_err();
+            assert_eq!(without_place(&error, port), "404 Not Found");
+        }
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! - [`targets`]: which plugins of which hosts are fetched.
 //! - [`schedule`]: when each of them is due.
 //! - [`poll`]: starts the fetches.
-//! - [`fetch`]: the fetchers; [`socket`], [`http_client`] and [`connection`]: how they connect;
+//! - [`fetch`]: the fetchers; [`socket`], [`tls`], [`http_client`] and [`connection`]: how they connect;
 //!   [`dns`]: the addresses of names.
 //! - [`push`]: the way of the lines to Redis.
 //! - [`run`]: all of these together, and the reading of changed files.
@@ -26,7 +26,10 @@ mod schedule;
 mod socket;
 mod targets;
 #[cfg(test)]
+mod test_certificates;
+#[cfg(test)]
 mod test_servers;
+mod tls;
 mod view;
 
 use std::io::IsTerminal;

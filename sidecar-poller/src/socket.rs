@@ -36,8 +36,16 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The beginning of what a server said, for a message: at most 80 bytes.
+/// The beginning of what a server said instead of what was expected, for a message: its first 80
+/// bytes, as far as they can be printed, in one line.
 pub fn beginning(answer: &[u8]) -> String {
-    let text = String::from_utf8_lossy(answer.get(..80).unwrap_or(answer));
-    text.trim_end().chars().map(|c| if c.is_control() { '.' } else { c }).collect()
+    let shown = answer.get(..80).unwrap_or(answer);
+    let text = String::from_utf8_lossy(shown);
+    let text = text.replace(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER, " ");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.as_slice() {
+        [] if answer.is_empty() => "it is empty".to_owned(),
+        [] => format!("{} bytes that can't be printed", answer.len()),
+        words => words.join(" "),
+    }
 }

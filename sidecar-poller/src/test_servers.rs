@@ -1,7 +1,8 @@
-//! Servers for the fetchers' tests: real ones of the system's packages, and one that says what a
-//! test wrote.
+//! Servers for the fetchers' tests: real ones of the system's packages, ones that say over HTTP what
+//! a test wrote, and ones that do not do as they should.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
@@ -117,4 +118,41 @@ pub fn curl(port: u16, path: &str) -> String {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a server that does not do as it should does with the one connection that it takes.
+pub enum Hostile {
+    /// Takes it and never says a word.
+    Silent,
+    /// Says this, and nothing more.
+    Says(Vec<u8>),
+    /// Says this, and hangs up.
+    Closes(Vec<u8>),
+    /// Says this again and again.
+    Endless(Vec<u8>),
+}
+
+/// Starts one, and gives its port on 127.0.0.1.
+pub fn accepts(hostile: Hostile) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Whoever asks may have gone: that is no fault here.
+        match hostile {
+            Hostile::Silent => {}
+            Hostile::Says(text) => drop(stream.write_all(&text)),
+            Hostile::Closes(text) => {
+                // Hanging up on what was not read would be a reset.
+                let _ = stream.write_all(&text);
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+            }
+            Hostile::Endless(text) => {
+                let block = text.repeat(8192 / text.len());
+                while stream.write_all(&block).is_ok() {}
+            }
+        }
+        while stream.read(&mut [0; 512]).is_ok_and(|length| length > 0) {}
+    });
+    port
 }

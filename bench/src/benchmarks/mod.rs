@@ -3,6 +3,7 @@
 pub mod create;
 pub mod memory;
 pub mod poll;
+mod poll_peers;
 pub mod push;
 pub mod steady;
 pub mod write;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::poll_peers;
 use crate::Result;
 use crate::bench::Bench;
 use crate::process::{Process, free_port};
@@ -22,7 +23,7 @@ const PLUGINS: usize = 3;
 /// Hosts of the configuration that is only read.
 const HOSTS_TO_READ: usize = 5000;
 
-/// Measures.
+/// Measures, and compares with others.
 ///
 /// # Errors
 /// Where a program can't be started, or does not do what is waited for.
@@ -41,14 +42,15 @@ pub fn run(bench: &Bench) -> Result<String> {
     let hosts = bench.scale.pick(3000, 300);
     let servers = SlowServers::start(hosts, PLUGINS, &redis.run::<String>(&["INFO"])?)?;
     let directory = bench.directory()?;
-    let config = configure(directory.path(), &redis, &servers)?;
+    let config = configure(directory.path(), "redis", &redis, &servers)?;
     let site = Polled { bench, poller: &poller, config: &config, servers: &servers };
     Ok(format!(
         "{hosts} hosts with {PLUGINS} targets each, on addresses of their own on loopback. Each answers as Redis does, 50 ms after it is asked; 5 % take the connection and never answer. \
-         Lines go to a Redis with the module. CPU and memory are those of `kurado-poller`, with the default `fetch_worker` 4.\n\n{}\n{}\n{}",
+         Lines go to a Redis with the module. CPU and memory are those of `kurado-poller`, with the default `fetch_worker` 4.\n\n{}\n{}\n{}\n{}",
         site.at_once()?,
         site.spread()?,
-        read(bench, &poller)?
+        read(bench, &poller)?,
+        poll_peers::run(bench, &poller, &redis, &servers)?
     ))
 }
 
@@ -197,10 +199,16 @@ impl Running {
     }
 }
 
-/// Writes the configuration of all servers; gives the path of `kurado.yml`.
-fn configure(directory: &Path, redis: &RedisServer, servers: &SlowServers) -> Result<PathBuf> {
+/// Writes the configuration of all servers, watched by this plugin; gives the path of `kurado.yml`.
+pub(super) fn configure(
+    directory: &Path,
+    plugin: &str,
+    redis: &RedisServer,
+    servers: &SlowServers,
+) -> Result<PathBuf> {
     fs::create_dir(directory.join("rolls"))?;
-    let plugins: String = servers.ports().iter().map(|port| format!("- redis:{port}\n")).collect();
+    let plugins: String =
+        servers.ports().iter().map(|port| format!("- {plugin}:{port}\n")).collect();
     fs::write(directory.join("rolls/slow.yml"), format!("metrics:\n{plugins}"))?;
     let hosts: String =
         servers.addresses().map(|address| format!("  - {address} slow\n")).collect();

@@ -26,7 +26,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     report(&server.get(given.path).await?)
 }
 
-fn report(page: &Page) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page) -> Result<Report, FetchError> {
     json::report(&page.json()?, &METRICS).ok_or_else(|| page.unexpected())
 }
 

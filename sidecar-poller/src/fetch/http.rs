@@ -23,7 +23,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 
 /// Makes the report of the page, whose lines are `BusyWorkers: 1` and the like. `now` in seconds
 /// since 1970.
-fn report(page: &Page, now: u64) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page, now: u64) -> Result<Report, FetchError> {
     let value = |is_named: &dyn Fn(&str) -> bool| {
         page.text.lines().find_map(|line| {
             let (name, value) = line.split_once(": ")?;

@@ -53,7 +53,7 @@ pub(super) const DECLARATION: Declaration =
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let given = request.given(DECLARATION.arguments)?;
-    let server = Server::of(&request, &given);
+    let mut server = Server::of(&request, &given).session();
     let path = given.path.trim_end_matches('/');
     let mut values = READS.map(|_| Json::Null);
     let mut refused = Ok(());
@@ -74,7 +74,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 }
 
 /// The value in an answer of Jolokia, which says of failures in the page: their HTTP status is 200.
-fn answered(page: &Page) -> Result<Json, FetchError> {
+pub(super) fn answered(page: &Page) -> Result<Json, FetchError> {
     let mut answer = page.json()?;
     if let Some(error) = answer.get("error").and_then(Json::as_str) {
         return Err(page.failed(error));
@@ -87,7 +87,7 @@ fn answered(page: &Page) -> Result<Json, FetchError> {
 
 /// Makes the report of the values of [`READS`], `now` in seconds since 1970; `None` where they have
 /// none of the numbers.
-fn report(values: [Json; 6], now: u64) -> Option<Report> {
+pub(super) fn report(values: [Json; 6], now: u64) -> Option<Report> {
     let [classes, threads, collectors, memory, pools, runtime] = values;
     let one_of = |names: &'static [&str]| bean(&collectors, move |name| names.contains(&name));
     let pool = |ends: &'static [&str]| {

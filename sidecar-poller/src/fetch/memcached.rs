@@ -33,7 +33,7 @@ const METRICS: [(&str, DataSourceType); 10] = [
 const MAXCONNS: &str = "maxconns";
 
 /// Names and values.
-type Stats = BTreeMap<String, String>;
+pub(super) type Stats = BTreeMap<String, String>;
 
 /// A line of an answer.
 #[derive(Debug, PartialEq)]
@@ -45,7 +45,7 @@ enum Line<'a> {
 }
 
 /// Why there are no stats.
-enum Refusal {
+pub(super) enum Refusal {
     /// The server said something else instead, and may be asked other things.
     Said(String),
     /// Nothing more is to be had.
@@ -85,7 +85,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 }
 
 /// Sends a command and reads its stats.
-async fn ask(
+pub(super) async fn ask(
     read: &mut (impl AsyncBufRead + Unpin),
     write: &mut (impl AsyncWriteExt + Unpin),
     command: &str,
@@ -100,11 +100,11 @@ async fn ask(
         if !line.ends_with(b"\n") {
             let answer = socket::beginning(&line);
             return Err(Refusal::Broken(if length >= LONGEST {
-                format!("the answer to {command} is longer than {LONGEST} bytes: '{answer}'")
+                format!("the answer to {command} is longer than {LONGEST} bytes: {answer}")
             } else if length == 0 {
                 format!("the connection was closed without an answer to {command}")
             } else {
-                format!("the connection was closed amid the answer to {command}: '{answer}'")
+                format!("the connection was closed amid the answer to {command}: {answer}")
             }));
         }
         match Line::parse(&line) {
@@ -114,7 +114,7 @@ async fn ask(
             Some(Line::End) => return Ok(stats),
             None => {
                 return Err(Refusal::Said(format!(
-                    "answers '{}' to {command}, which is no line of memcached's stats",
+                    "the answer to {command} is no line of memcached's stats: {}",
                     socket::beginning(&line)
                 )));
             }
@@ -152,7 +152,7 @@ fn has_settings(version: &str) -> bool {
     (numbers.next().flatten(), numbers.next().flatten()) >= (Some(1), Some(4))
 }
 
-fn report(stats: &Stats, settings: &Stats) -> Report {
+pub(super) fn report(stats: &Stats, settings: &Stats) -> Report {
     let mut report = Report::default();
     for (key, kind) in METRICS {
         report.metric(key, kind, stats.get(key).map_or("U", String::as_str));
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::fetch::Fetcher;
     use crate::fetch::drawn::drawn_keys;
-    use crate::fetch::hostile::{Hostile, accepts};
+    use crate::test_servers::{Hostile, accepts};
 
     struct Memcached {
         port: u16,
@@ -334,11 +334,11 @@ mod tests {
         );
         assert_eq!(
             failure(Hostile::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())).await,
-            "answers 'HTTP/1.1 400 Bad Request' to stats, which is no line of memcached's stats"
+            "the answer to stats is no line of memcached's stats: HTTP/1.1 400 Bad Request"
         );
         assert_eq!(
             failure(Hostile::Says(b"CLIENT_ERROR unauthenticated\r\n".to_vec())).await,
-            "answers 'CLIENT_ERROR unauthenticated' to stats, which is no line of memcached's stats"
+            "the answer to stats is no line of memcached's stats: CLIENT_ERROR unauthenticated"
         );
         assert_eq!(
             failure(Hostile::Closes(Vec::new())).await,
@@ -346,7 +346,7 @@ mod tests {
         );
         assert_eq!(
             failure(Hostile::Closes(b"STAT version 1.6\r\nSTAT upt".to_vec())).await,
-            "the connection was closed amid the answer to stats: 'STAT upt'"
+            "the connection was closed amid the answer to stats: STAT upt"
         );
         assert_eq!(
             failure(Hostile::Silent).await,
@@ -359,7 +359,7 @@ mod tests {
         for endless in [&b"STAT a b\r\n"[..], b"x"] {
             let error = failure(Hostile::Endless(endless.to_vec())).await;
             assert!(
-                error.starts_with("the answer to stats is longer than 262144 bytes: '"),
+                error.starts_with("the answer to stats is longer than 262144 bytes: "),
                 "{error}"
             );
         }

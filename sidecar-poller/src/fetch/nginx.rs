@@ -23,7 +23,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 ///  16 16 31
 /// Reading: 0 Writing: 1 Waiting: 0
 /// ```
-fn report(page: &Page) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page) -> Result<Report, FetchError> {
     let words: Vec<&str> = page.text.split_whitespace().collect();
     let behind = |name: &str| {
         let place = words.iter().position(|word| *word == name)?;

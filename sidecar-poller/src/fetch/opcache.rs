@@ -31,7 +31,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     report(&server.get(given.path).await?)
 }
 
-fn report(page: &Page) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page) -> Result<Report, FetchError> {
     let json = page.json()?;
     let mut report = json::report(&json, &METRICS).ok_or_else(|| page.unexpected())?;
     let setting = |name: &str| json.pointer(&format!("/config/{name}")).and_then(whole);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use line_protocol::DataSourceType::{self, Absolute, Counter, Derive, Gauge};
+use line_protocol::key::{MAX_KEY_LEN, is_valid};
 use site::prometheus::{DEFAULT_PORT, KEYS, Mapping, Rule};
 
 use super::declaration::{Arguments, Declaration, Settings};
@@ -39,7 +40,7 @@ struct Sum {
     family: String,
 }
 
-fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
+pub(super) fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
     let mut rules: HashMap<&str, Vec<&Rule>> = HashMap::new();
     for rule in mapping.rules() {
         rules.entry(&rule.metric).or_default().push(rule);
@@ -66,9 +67,7 @@ fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
         let sample = match sample(rest) {
             Ok(sample) => sample,
             Err(fault) => {
-                let shown: String = text.chars().take(80).collect();
-                let first = || (0, format!("line {number}, '{shown}': {fault}"));
-                bad.get_or_insert_with(first).0 += 1;
+                bad.get_or_insert_with(|| (0, shown(number, text, &fault))).0 += 1;
                 continue;
             }
         };
@@ -77,6 +76,11 @@ fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
         for rule in rules {
             let Some(key) = rule.key(&sample.labels) else { continue };
             let kind = rule.kind.unwrap_or_else(|| type_of(name, &types));
+            if !is_valid(&format!("{key}.{}", kind.suffix())) {
+                let fault = format!("its key would have more than {MAX_KEY_LEN} bytes");
+                bad.get_or_insert_with(|| (0, shown(number, text, &fault))).0 += 1;
+                continue;
+            }
             let sum = sums
                 .entry((key, kind.suffix()))
                 .or_insert_with(|| Sum { value: 0.0, family: rule.family() });
@@ -114,6 +118,12 @@ fn report(page: &Page, mapping: &Mapping) -> Result<Report, FetchError> {
         report.warning("page", &format!("{count} lines not understood; {first}"));
     }
     Ok(report)
+}
+
+/// A line that is left out, for the warning.
+fn shown(number: usize, text: &str, fault: &dyn std::fmt::Display) -> String {
+    let beginning: String = text.chars().take(80).collect();
+    format!("line {number}, '{beginning}': {fault}")
 }
 
 /// The type of a metric where the mapping does not say it. What only grows is a derive, not a
@@ -211,6 +221,17 @@ nothing NaN
 much +Inf
 # EOF
 ";
+
+    #[test]
+    fn a_label_too_long_for_a_key_costs_its_own_sample() {
+        let text = format!("cpu{{mode=\"{}\"}} 1\ncpu{{mode=\"idle\"}} 2\n", "x".repeat(300));
+        let found = read(&text, json!([{"metric": "cpu", "key": "cpu-{mode}"}])).unwrap();
+        assert_eq!(found["cpu-idle.gauge"], "2");
+        assert_eq!(found.keys().filter(|key| key.starts_with("cpu-")).count(), 1);
+        let warning = &found["warn page"];
+        let reason = format!(": its key would have more than {MAX_KEY_LEN} bytes");
+        assert!(warning.ends_with(&reason), "{warning}");
+    }
 
     #[test]
     fn samples_of_one_key_are_added_up_multiplied_and_rounded_for_their_type() {

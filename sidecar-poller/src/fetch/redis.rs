@@ -2,55 +2,33 @@
 //!
 //! A password, and a user where there is one, stand in `metrics_config`:
 //! `Redis: {password: …, user: …}`; there, too, that the server speaks TLS:
-//! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, files of PEM. The server's certificate
-//! must be valid, for the host's address as the configuration names it, and signed by what stands in
-//! `ca_file`, or, without that, by an authority that the system trusts. `cert_file` and `key_file` are
-//! shown to a server that asks for them, as Redis does unless `tls-auth-clients` says otherwise.
+//! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, with the rules of [`crate::tls`]. Redis
+//! asks for a certificate of ours unless `tls-auth-clients` says otherwise.
 
-mod tls;
+mod info;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use line_protocol::DataSourceType::{self, Derive, Gauge};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult, Value};
 use serde_json::Value as Json;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::declaration::{Arguments, Declaration, Kind, Settings};
 use super::{FetchError, Report, Request};
 use crate::connection::{Credentials, Limits, authenticate, reason};
 use crate::socket;
-use tls::Transport;
+use crate::tls::Transport;
+use info::report;
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
 
 /// All answers together, in bytes; real ones have less than 50,000. Then the connection ends, or the
 /// client would wait for as much as a server announces.
 const LONGEST: u64 = 1 << 20;
-
-/// Keys, their types, and the field of INFO; left out where INFO lacks it.
-const METRICS: [(&str, DataSourceType, &str); 8] = [
-    ("total_commands_processed", Derive, "total_commands_processed"),
-    ("total_connections_received", Derive, "total_connections_received"),
-    ("evicted_keys", Derive, "evicted_keys"),
-    ("connected_clients", Gauge, "connected_clients"),
-    ("connected_slaves", Gauge, "connected_slaves"),
-    ("used_memory", Gauge, "used_memory"),
-    ("mem_fragmentation_ratio", Gauge, "mem_fragmentation_ratio"),
-    ("pubsub_channels", Gauge, "pubsub_channels"),
-];
-
-/// Meta and the field of INFO.
-const META: [(&str, &str); 4] = [
-    ("version", "redis_version"),
-    ("uptime", "uptime_in_seconds"),
-    ("vm_enabled", "vm_enabled"),
-    ("role", "role"),
-];
 
 /// Settings that become meta. Asked for one by one: `CONFIG GET *` would answer passwords too.
 const SETTINGS: [&str; 8] = [
@@ -84,17 +62,17 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
     let port = request.given(DECLARATION.arguments)?.port;
     let settings = DECLARATION.settings.of(request.metrics_config);
     let credentials = settings.as_ref().and_then(credentials);
-    let transport =
-        settings.as_ref().map_or(Ok(Transport::Plain), Transport::of).map_err(|reason| {
-            FetchError::Failed(format!("in metrics_config, Redis: {{…}}, {reason}"))
-        })?;
+    let transport = settings
+        .as_ref()
+        .map_or(Ok(Transport::Plain), |settings| Transport::of("Redis", settings, port))
+        .map_err(FetchError::Failed)?;
     let failed = |error: &RedisError| failure(port, credentials.as_ref(), error);
     let unreachable = |reason: String| FetchError::Failed(format!("port {port}: {reason}"));
     let stream = socket::connect(request.address, port).await.map_err(unreachable)?;
     let connected = match transport {
         Transport::Plain => connect(stream).await,
-        Transport::Tls(config) => {
-            let stream = tls::begin(config, request.address, stream, LIMITS.connect);
+        Transport::Tls(tls) => {
+            let stream = tls.begin(request.address, stream, Instant::now() + LIMITS.connect);
             connect(stream.await.map_err(unreachable)?).await
         }
     };
@@ -123,62 +101,13 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
         Some(Ok(Value::Int(length))) => length,
         _ => 0,
     };
-    let settings = answers.flatten().filter_map(|answer| {
-        let pairs: Vec<String> = redis::from_redis_value(answer).ok()?;
-        let [name, value] = <[String; 2]>::try_from(pairs).ok()?;
-        Some((name, value))
+    // By the names that were asked for: what the server calls them might be no name of a meta.
+    let settings = SETTINGS.into_iter().zip(answers).filter_map(|(setting, answer)| {
+        let pair: Vec<String> = redis::from_redis_value(answer.ok()?).ok()?;
+        let [_name, value] = <[String; 2]>::try_from(pair).ok()?;
+        Some((setting, value))
     });
     Ok(report(&String::from_utf8_lossy(&info), slowlog, settings))
-}
-
-/// Makes the report of what the server said.
-fn report(info: &str, slowlog: i64, settings: impl Iterator<Item = (String, String)>) -> Report {
-    let fields = fields(info);
-    let mut report = Report::default();
-    for (key, kind, field) in METRICS {
-        if let Some(value) = fields.get(field) {
-            report.metric(key, kind, value);
-        }
-    }
-    // Its name before Redis 2.6, and since.
-    let changes =
-        fields.get("rdb_changes_since_last_save").or_else(|| fields.get("changes_since_last_save"));
-    if let Some(changes) = changes {
-        report.metric("changes_since_last_save", Gauge, changes);
-    }
-    report.metric("keys", Gauge, &keys(&fields).to_string());
-    report.metric("slowlog", Gauge, &slowlog.to_string());
-    for (name, field) in META {
-        if let Some(value) = fields.get(field) {
-            report.meta(name, value);
-        }
-    }
-    for (name, value) in settings {
-        report.meta(&name, &value);
-    }
-    report
-}
-
-/// The fields of INFO: lines `name:value`; sections begin with `#`.
-fn fields(info: &str) -> BTreeMap<&str, &str> {
-    info.lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name, value.trim_end()))
-        .collect()
-}
-
-/// How many keys all databases have: `db0:keys=1,expires=0,…`. A server without keys has no such
-/// line.
-fn keys(fields: &BTreeMap<&str, &str>) -> u64 {
-    fields
-        .iter()
-        .filter(|(name, _)| {
-            name.strip_prefix("db").is_some_and(|number| number.parse::<u32>().is_ok())
-        })
-        .flat_map(|(_, value)| value.split(','))
-        .filter_map(|part| part.strip_prefix("keys=")?.parse().ok())
-        .fold(0, u64::saturating_add)
 }
 
 /// A setting that is a text, and not empty.
@@ -237,12 +166,15 @@ fn failure(port: u16, credentials: Option<&Credentials>, error: &RedisError) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::info::{META, METRICS, fields};
     use super::*;
     use crate::fetch::Fetcher;
-    use crate::fetch::hostile::{Hostile, accepts};
+    use crate::test_certificates::Certificates;
+    use crate::test_servers::{Hostile, accepts};
     use line_protocol::Identifier;
     use proptest::prelude::*;
     use serde_json::Map;
+    use std::collections::BTreeMap;
     use std::net::TcpListener;
     use test_redis::{RedisServer, free_port};
 
@@ -378,47 +310,6 @@ mod tests {
         assert!(text.contains("NOPERM") && text.ends_with("; its user needs INFO"), "{text}");
     }
 
-    /// Keys and certificates, made by openssl: of an authority, of a server at 127.0.0.1 and of a
-    /// client that it signed, and of another authority.
-    struct Certificates(tempfile::TempDir);
-
-    impl Certificates {
-        fn new() -> Self {
-            let certificates = Self(tempfile::tempdir().unwrap());
-            std::fs::write(certificates.path("conf"), "[req]\ndistinguished_name=dn\n[dn]\n")
-                .unwrap();
-            let authority = ["-addext", "basicConstraints=critical,CA:TRUE"];
-            certificates.make("ca", &authority);
-            certificates.make("other-ca", &authority);
-            let [ca, key] = ["ca.pem", "ca.key"].map(|name| certificates.path(name));
-            let signed = ["-CA", &ca, "-CAkey", &key, "-addext", "subjectAltName=IP:127.0.0.1"];
-            certificates.make("server", &signed);
-            certificates.make("client", &signed);
-            certificates
-        }
-
-        fn make(&self, name: &str, options: &[&str]) {
-            let output = std::process::Command::new("openssl")
-                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-                .args(["-nodes", "-days", "2", "-subj", &format!("/CN={name}")])
-                .args([
-                    "-config",
-                    &self.path("conf"),
-                    "-keyout",
-                    &self.path(&format!("{name}.key")),
-                ])
-                .args(["-out", &self.path(&format!("{name}.pem"))])
-                .args(options)
-                .output()
-                .expect("openssl is installed");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-
-        fn path(&self, name: &str) -> String {
-            self.0.path().join(name).to_str().unwrap().to_owned()
-        }
-    }
-
     #[tokio::test]
     async fn a_server_that_speaks_tls_is_asked_when_its_certificate_is_right() {
         let files = Certificates::new();
@@ -527,6 +418,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_can_not_name_what_becomes_of_its_answers() {
+        let evil = "x\t1\t5\n10.9.8.7\tbase.metrics.a.gauge\t1\t5\ny";
+        let setting = format!("*2\r\n${}\r\n{evil}\r\n$1\r\n7\r\n", evil.len());
+        let said = format!("$0\r\n\r\n:0\r\n{}", setting.repeat(SETTINGS.len()));
+        let port = accepts(Hostile::Says(said.into_bytes()));
+        let report = fetched(port, none()).await.unwrap();
+        let meta: Vec<&str> = report.keys().filter_map(|key| key.strip_prefix("meta ")).collect();
+        let mut settings = SETTINGS;
+        settings.sort_unstable();
+        assert_eq!(meta, settings);
+        assert_eq!(report["meta maxmemory"], "7");
+    }
+
+    #[tokio::test]
     async fn failures_say_what_to_do() {
         let port = free_port();
         assert_eq!(
@@ -577,7 +482,7 @@ mod tests {
             ],
             setting in any::<String>(),
         ) {
-            let settings = std::iter::once(("save".to_owned(), setting));
+            let settings = std::iter::once(("save", setting));
             let report = report(&info, 0, settings);
             for line in report.lines("h", &Identifier::parse("redis").unwrap(), 5).lines() {
                 line_protocol::parse_line(line.as_bytes()).unwrap();

@@ -12,16 +12,17 @@ const INTERNAL: &str = "/squid-internal-mgr/";
 
 /// What the manager says, as texts.
 #[derive(Debug, Default)]
-struct Pages {
-    counters: String,
-    five_minutes: String,
-    info: String,
+pub(super) struct Pages {
+    pub counters: String,
+    pub five_minutes: String,
+    pub info: String,
 }
 
 pub(super) const DECLARATION: Declaration = Declaration::of(Arguments::Port(3128));
 
 pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
-    let server = Server::of(&request, &request.given(DECLARATION.arguments)?);
+    let given = request.given(DECLARATION.arguments)?;
+    let mut server = Server::of(&request, &given).session();
     let (start, counters) = match server.ask(&format!("{CACHE_OBJECT}counters")).await {
         Ok(page) => (CACHE_OBJECT, page),
         Err(_) => (INTERNAL, server.get(&format!("{INTERNAL}counters")).await?),
@@ -34,7 +35,7 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
 }
 
 /// Makes the report of the pages; `None` where they have none of the numbers.
-fn report(pages: &Pages) -> Option<Report> {
+pub(super) fn report(pages: &Pages) -> Option<Report> {
     let counter = |name: &str| assigned(&pages.counters, &format!("client_http.{name}"));
     let time = |name: &str| {
         let name = format!("client_http.{name}_median_svc_time");

@@ -5,7 +5,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
 
-use super::packet::{self, Greeting, LoginAnswer, QueryAnswer, RowAnswer, ServerError};
+use super::answers::Table;
+use super::packet::{self, Channel, Greeting, LoginAnswer, QueryAnswer, RowAnswer, ServerError};
 use super::password::{self, Plugin};
 use crate::socket;
 
@@ -34,13 +35,12 @@ pub(super) enum Fault {
     Odd(String),
 }
 
-/// The answer to a query.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Table {
-    /// The names of its columns.
-    pub names: Vec<String>,
-    /// As many values as columns each; `None` is NULL.
-    pub rows: Vec<Vec<Option<String>>>,
+/// A server that has greeted, and waits for a login.
+pub(super) struct Greeted {
+    greeting: Greeting,
+    /// The number of the packet that comes next.
+    sequence: u8,
+    channel: Channel,
 }
 
 /// A connection that is logged in.
@@ -70,20 +70,60 @@ impl Fault {
 
     fn odd(packet: &[u8]) -> Self {
         let said = socket::beginning(packet);
-        Self::Odd(format!("it says '{said}', which is not MySQL's protocol"))
+        Self::Odd(format!("not MySQL's protocol: {said}"))
+    }
+}
+
+impl Greeted {
+    /// Reads the greeting, and not a byte more: TLS may begin behind it.
+    pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Self, Fault> {
+        let mut header = [0; 4];
+        stream.read_exact(&mut header).await?;
+        // Other servers that speak first do so in words.
+        let [a, b, 0, sequence @ 0..=1] = header else {
+            let mut said = header.to_vec();
+            stream.take(76).read_buf(&mut said).await?;
+            return Err(Fault::odd(&said));
+        };
+        let packet = body(stream, usize::from(u16::from_le_bytes([a, b]))).await?;
+        if let Some(error) = ServerError::of(&packet) {
+            return Err(Fault::Refused(error));
+        }
+        let greeting = Greeting::parse(&packet).ok_or_else(|| Fault::odd(&packet))?;
+        if greeting.capabilities & packet::capability::PROTOCOL_41 == 0 {
+            return Err(Fault::Odd("the server is older than MySQL 4.1".to_owned()));
+        }
+        Ok(Self { greeting, sequence: sequence + 1, channel: Channel::Open })
+    }
+
+    /// Tells the server that TLS begins.
+    pub(super) async fn ask_for_tls(
+        self,
+        stream: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Self, Fault> {
+        let Some(packet) = self.greeting.ask_for_tls() else {
+            return Err(Fault::Odd("the server has no TLS, and tls is true".to_owned()));
+        };
+        stream.write_all(&framed(self.sequence, &packet)).await?;
+        Ok(Self { sequence: self.sequence + 1, channel: Channel::Private, ..self })
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Logs in over a connection that stands.
-    pub(super) async fn log_in(stream: S, user: &str, password: &str) -> Result<Self, Fault> {
-        let mut client = Self { stream: BufStream::new(stream), sequence: 0, left: LONGEST_ANSWER };
-        let greeting = client.greeting().await?;
+    /// Logs in over the connection on which the server has greeted, or over what TLS made of it.
+    pub(super) async fn log_in(
+        stream: S,
+        greeted: Greeted,
+        user: &str,
+        password: &str,
+    ) -> Result<Self, Fault> {
+        let Greeted { greeting, sequence, channel } = greeted;
+        let mut client = Self { stream: BufStream::new(stream), sequence, left: LONGEST_ANSWER };
         // A plugin that is not known here may be the server's and yet not this user's.
         let mut plugin = Plugin::named(&greeting.plugin).unwrap_or(Plugin::Native);
         let mut nonce = greeting.nonce.clone();
         let proof = plugin.proof(password, &nonce);
-        client.send(&greeting.login(user, plugin.name(), &proof)).await?;
+        client.send(&greeting.login(channel, user, plugin.name(), &proof)).await?;
         for _ in 0..MOST_STEPS {
             let packet = client.packet().await?;
             match LoginAnswer::parse(&packet) {
@@ -104,7 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     match word.as_slice() {
                         // The proof was good: the welcome follows.
                         [3] => {}
-                        // The server does not know this user's proof yet: ask for its key.
+                        // The server does not know this user's proof yet, and wants the password:
+                        // as it is, or encrypted with a key to be asked for.
+                        [4] if channel == Channel::Private => {
+                            client.send(&[password.as_bytes(), &[0]].concat()).await?;
+                        }
                         [4] => client.send(&[2]).await?,
                         key => {
                             let encrypted =
@@ -117,27 +161,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
         }
         Err(Fault::Odd("the login does not come to an end".to_owned()))
-    }
-
-    async fn greeting(&mut self) -> Result<Greeting, Fault> {
-        let mut header = [0; 4];
-        self.stream.read_exact(&mut header).await?;
-        // Other servers that speak first do so in words.
-        let [a, b, 0, sequence @ 0..=1] = header else {
-            let mut said = header.to_vec();
-            (&mut self.stream).take(76).read_buf(&mut said).await?;
-            return Err(Fault::odd(&said));
-        };
-        self.sequence = sequence + 1;
-        let packet = self.body(usize::from(u16::from_le_bytes([a, b]))).await?;
-        if let Some(error) = ServerError::of(&packet) {
-            return Err(Fault::Refused(error));
-        }
-        let greeting = Greeting::parse(&packet).ok_or_else(|| Fault::odd(&packet))?;
-        if greeting.capabilities & packet::capability::PROTOCOL_41 == 0 {
-            return Err(Fault::Odd("the server is older than MySQL 4.1".to_owned()));
-        }
-        Ok(greeting)
     }
 
     /// Asks, and reads the whole answer.
@@ -190,11 +213,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     async fn send(&mut self, body: &[u8]) -> Result<(), Fault> {
-        // What is sent here has less than 2^24 bytes.
-        let [a, b, c, ..] = body.len().to_le_bytes();
-        self.stream.write_all(&[a, b, c, self.sequence]).await?;
+        self.stream.write_all(&framed(self.sequence, body)).await?;
         self.sequence = self.sequence.wrapping_add(1);
-        self.stream.write_all(body).await?;
         self.stream.flush().await?;
         Ok(())
     }
@@ -212,7 +232,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.body(usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16).await
     }
 
-    /// The body of a packet. Takes memory as bytes come, not as the server says that they will.
     async fn body(&mut self, length: usize) -> Result<Vec<u8>, Fault> {
         // Empty packets count too, or there would be no end of them.
         match self.left.checked_sub(length + 4) {
@@ -223,11 +242,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 )));
             }
         }
-        let mut body = Vec::new();
-        (&mut self.stream).take(length as u64).read_to_end(&mut body).await?;
-        if body.len() < length {
-            return Err(Fault::Io(io::ErrorKind::UnexpectedEof.into()));
-        }
-        Ok(body)
+        body(&mut self.stream, length).await
     }
+}
+
+/// A packet with its header; what is sent here has less than 2^24 bytes.
+fn framed(sequence: u8, body: &[u8]) -> Vec<u8> {
+    let [a, b, c, ..] = body.len().to_le_bytes();
+    [&[a, b, c, sequence], body].concat()
+}
+
+/// The body of a packet. Takes memory as bytes come, not as the server says that they will.
+async fn body(stream: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    stream.take(length as u64).read_to_end(&mut body).await?;
+    if body.len() < length {
+        return Err(Fault::Io(io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(body)
 }

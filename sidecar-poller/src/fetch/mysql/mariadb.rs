@@ -85,7 +85,7 @@ impl MariaDb {
     }
 
     /// The names and values of a question that answers such.
-    pub(super) fn fields(&self, question: &str) -> super::Fields {
+    pub(super) fn fields(&self, question: &str) -> super::answers::Fields {
         let rows = self.sql(question);
         let pairs = rows.lines().filter_map(|line| line.split_once('\t'));
         pairs.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect()

@@ -6,6 +6,7 @@ pub(super) mod capability {
     pub(crate) const LONG_PASSWORD: u32 = 1;
     pub(crate) const LONG_FLAG: u32 = 1 << 2;
     pub(crate) const PROTOCOL_41: u32 = 1 << 9;
+    pub(crate) const TLS: u32 = 1 << 11;
     pub(crate) const TRANSACTIONS: u32 = 1 << 13;
     pub(crate) const SECURE_CONNECTION: u32 = 1 << 15;
     pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
@@ -17,6 +18,15 @@ const CHARACTER_SET: u8 = 33;
 const LONGEST_SENT: u32 = 1 << 20;
 /// How long the random bytes are that a password is mixed with.
 const NONCE: usize = 20;
+
+/// Who may read what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// Whoever is in between.
+    Open,
+    /// The server alone: TLS.
+    Private,
+}
 
 /// What a server says first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,26 +172,46 @@ impl Greeting {
         Some(Self { capabilities, nonce, plugin })
     }
 
-    /// The packet that answers it.
-    pub(super) fn login(&self, user: &str, plugin: &str, proof: &[u8]) -> Vec<u8> {
+    /// The packet that asks for TLS, behind which it begins; `None` where the server has none.
+    pub(super) fn ask_for_tls(&self) -> Option<Vec<u8>> {
+        (self.capabilities & capability::TLS != 0).then(|| self.head(Channel::Private))
+    }
+
+    /// The packet that answers it, or what comes of it by TLS.
+    pub(super) fn login(
+        &self,
+        channel: Channel,
+        user: &str,
+        plugin: &str,
+        proof: &[u8],
+    ) -> Vec<u8> {
+        let mut packet = self.head(channel);
+        packet.extend(user.bytes().filter(|byte| *byte != 0).chain([0]));
+        // A proof has 32 bytes at most.
+        packet.push(u8::try_from(proof.len()).unwrap_or(0));
+        packet.extend(proof);
+        if self.capabilities & capability::PLUGIN_AUTH != 0 {
+            packet.extend(plugin.bytes().chain([0]));
+        }
+        packet
+    }
+
+    /// What this client can do, as far as the server can.
+    fn head(&self, channel: Channel) -> Vec<u8> {
         let wanted = capability::LONG_PASSWORD
             | capability::LONG_FLAG
             | capability::PROTOCOL_41
             | capability::TRANSACTIONS
             | capability::SECURE_CONNECTION
             | capability::PLUGIN_AUTH;
-        let capabilities = wanted & self.capabilities;
-        let mut packet = capabilities.to_le_bytes().to_vec();
+        let tls = match channel {
+            Channel::Open => 0,
+            Channel::Private => capability::TLS,
+        };
+        let mut packet = ((wanted | tls) & self.capabilities).to_le_bytes().to_vec();
         packet.extend(LONGEST_SENT.to_le_bytes());
         packet.push(CHARACTER_SET);
         packet.extend([0; 23]);
-        packet.extend(user.bytes().filter(|byte| *byte != 0).chain([0]));
-        // A proof has 32 bytes at most.
-        packet.push(u8::try_from(proof.len()).unwrap_or(0));
-        packet.extend(proof);
-        if capabilities & capability::PLUGIN_AUTH != 0 {
-            packet.extend(plugin.bytes().chain([0]));
-        }
         packet
     }
 }
@@ -297,14 +327,25 @@ mod tests {
     #[test]
     fn a_login_says_only_what_the_server_can() {
         let greeting = Greeting::parse(&greeting("x")).unwrap();
-        let packet = greeting.login("kurado", "mysql_native_password", &[7; 20]);
+        let packet = greeting.login(Channel::Open, "kurado", "mysql_native_password", &[7; 20]);
         assert_eq!(packet[..4], 0x0008_a205_u32.to_le_bytes());
         assert_eq!(packet[8], 33);
         assert_eq!(packet[32..39], *b"kurado\0");
         assert_eq!(packet[39..60], [vec![20], vec![7; 20]].concat());
         assert_eq!(packet[60..], *b"mysql_native_password\0");
         let old = Greeting { capabilities: 0xa22c, ..greeting };
-        assert!(old.login("k", "mysql_native_password", &[]).ends_with(b"k\0\0"));
+        assert!(old.login(Channel::Open, "k", "mysql_native_password", &[]).ends_with(b"k\0\0"));
+    }
+
+    #[test]
+    fn tls_is_asked_for_where_the_server_has_it() {
+        let greeting = Greeting::parse(&greeting("x")).unwrap();
+        let packet = greeting.ask_for_tls().unwrap();
+        assert_eq!((packet.len(), &packet[..4]), (32, &0x0008_aa05_u32.to_le_bytes()[..]));
+        let login = greeting.login(Channel::Private, "k", "x", &[]);
+        assert_eq!(login[..32], packet);
+        let without = Greeting { capabilities: greeting.capabilities & !(1 << 11), ..greeting };
+        assert_eq!(without.ask_for_tls(), None);
     }
 
     #[test]
@@ -354,7 +395,7 @@ mod tests {
         ) {
             if let Some(greeting) = Greeting::parse(&packet) {
                 prop_assert_eq!(greeting.nonce.len(), 20);
-                greeting.login("user", "plugin", &[0; 32]);
+                greeting.login(Channel::Private, "user", "plugin", &[0; 32]);
             }
             LoginAnswer::parse(&packet);
             QueryAnswer::parse(&packet);
