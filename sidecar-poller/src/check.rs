@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use site::{Definitions, Site, View};
 
-use crate::run::OWN_PLUGIN;
+use crate::own_report::OWN_PLUGIN;
 use crate::targets::{Way, plugins};
 
 /// Hosts a service, and the plugins found: whether their graphs are defined, and how their numbers

@@ -184,6 +184,13 @@ impl Report {
         self.warnings.push((name.to_owned(), text.to_owned()));
     }
 
+    /// What of a program's lines was not understood.
+    #[must_use]
+    pub fn odd_lines(&self) -> Option<String> {
+        let warning = self.warnings.iter().find(|(name, _)| name == external::ODD_LINES);
+        warning.map(|(_, text)| one_column(text))
+    }
+
     /// The wire lines of this report: `address TAB plugin.type.key TAB value TAB time`.
     #[must_use]
     pub fn lines(&self, address: &str, identifier: &Identifier, time: u64) -> String {
