@@ -390,7 +390,8 @@ impl Host {
         Ok(())
     }
 
-    /// Keeps a warning of a plugin; it expires [`WARNING_LIFE`] seconds after `now`.
+    /// Keeps a warning of a plugin; it expires [`WARNING_LIFE`] seconds after `now`. An empty text
+    /// says that it is over, and ends it at once.
     ///
     /// # Errors
     /// At a bound.
@@ -401,6 +402,11 @@ impl Host {
         text: &str,
         now: u32,
     ) -> Result<(), Full> {
+        if text.is_empty() {
+            let removed = self.plugins.get_mut(plugin).and_then(|p| p.warnings.remove_entry(key));
+            self.text_bytes -= removed.as_ref().map_or(0, |(key, text)| text_size((key, text)));
+            return Ok(());
+        }
         self.set_text(plugin, |plugin| &mut plugin.warnings, key, text, now)
     }
 
@@ -713,6 +719,20 @@ mod tests {
         assert_eq!(host.last_received(), 1000);
         host.expire(1000 + LAST_RECEIVED_LIFE);
         assert!(host.plugin("base").is_none());
+    }
+
+    #[test]
+    fn a_warning_ends_at_once_where_its_text_is_empty() {
+        let mut host = Host::new(1);
+        host.set_warning("base", "disk", "full", 1000).unwrap();
+        host.set_warning("base", "memory", "full", 1000).unwrap();
+        host.set_warning("base", "disk", "", 1001).unwrap();
+        let live: Vec<_> = host.plugin("base").unwrap().live_warnings(1001).collect();
+        assert_eq!(live.len(), 1);
+        assert_eq!((live[0].0, host.text_bytes), ("memory", "memoryfull".len()));
+        // One that is not known costs nothing.
+        host.set_warning("other", "disk", "", 1001).unwrap();
+        assert!(host.plugin("other").is_none());
     }
 
     #[test]

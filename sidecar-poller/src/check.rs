@@ -12,10 +12,10 @@ use line_protocol::Identifier;
 use site::prometheus::Mapping;
 use site::{Configuration, Definitions, Fault, Roll, Site, View, WrittenSettings, did_you_mean};
 
-use crate::Failure;
 use crate::fetch::Fetcher;
 use crate::fetch::declaration::{Declaration, SettingFault, Settings};
-use crate::run::OWN_PLUGIN;
+use crate::own_report::OWN_PLUGIN;
+use crate::{Failure, data_dir};
 use crate::targets::{Way, plugins};
 
 /// What becomes of a configuration that has warnings, but no error.
@@ -31,7 +31,7 @@ pub enum Warnings {
 ///
 /// # Errors
 /// The verdict, where it is a bad one.
-pub fn run(config: &Path, may: Warnings) -> Result<(), Failure> {
+pub async fn run(config: &Path, may: Warnings) -> Result<(), Failure> {
     let file = config.display();
     let configuration = Configuration::load(config).map_err(|fault| {
         let count = fault.all().map(|fault| eprintln!("error: {fault}")).count();
@@ -40,7 +40,9 @@ pub fn run(config: &Path, may: Warnings) -> Result<(), Failure> {
     })?;
     let Configuration { site, definitions } = &configuration;
     print!("{}", tables(site, definitions));
-    let Findings { mut errors, warnings } = Findings::of(&configuration);
+    let Findings { mut errors, mut warnings } = Findings::of(&configuration);
+    // A Redis that is not there now is no matter of the configuration.
+    warnings.extend(data_dir::warning(site.config()).await.ok().flatten());
     errors.extend(site.secret_faults().iter().map(ToString::to_string));
     for error in &errors {
         eprintln!("error: {error}");

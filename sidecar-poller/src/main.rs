@@ -5,20 +5,29 @@
 //! - [`poll`]: starts the fetches.
 //! - [`fetch`]: the fetchers; [`socket`], [`tls`], [`http_client`] and [`connection`]: how they connect;
 //!   [`dns`]: the addresses of names.
+//! - [`fetch_log`]: what the log says of fetches.
 //! - [`push`]: the way of the lines to Redis.
-//! - [`run`]: all of these together, and the reading of changed files.
-//! - [`metrics`]: what is counted; [`metrics_page`]: the same for Prometheus.
+//! - [`lease`]: which of several pollers feeds a Redis.
+//! - [`run`]: all of these together, and the reading of changed files; [`changes`]: what those bring.
+//! - [`data_dir`]: whether `data_dir` is that of Redis.
+//! - [`metrics`]: what is counted; [`own_report`]: the same as the plugin `kurado`;
+//!   [`metrics_page`]: for Prometheus.
 //! - [`view`]: what a plugin shows, for those who write one.
 
+mod changes;
 mod check;
 mod connection;
+mod data_dir;
 mod dns;
 mod exposition;
 mod fetch;
+mod fetch_log;
 mod http_client;
 mod json;
+mod lease;
 mod metrics;
 mod metrics_page;
+mod own_report;
 mod poll;
 mod push;
 mod run;
@@ -46,6 +55,7 @@ use check::Warnings;
 use connection::Credentials;
 use fetch::Request;
 use fetch::external::Shared;
+use run::Options;
 use schedule::Spread;
 use targets::Way;
 
@@ -70,8 +80,12 @@ struct Arguments {
     at_once: bool,
     /// Where to tell of itself: GET /metrics for Prometheus, GET /healthz. Whoever reaches it may
     /// read
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     metrics_listen: Option<SocketAddr>,
+    /// Of several pollers with this name one fetches for a Redis, and the others stand by. Two that
+    /// fetch different hosts for one Redis need a name each
+    #[arg(long, value_parser = poller_name)]
+    name: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -110,10 +124,15 @@ async fn main() -> ExitCode {
     let result = match &arguments.command {
         None => {
             let spread = if arguments.at_once { Spread::AtOnce } else { Spread::OverTheMinute };
-            run::run(&arguments.config, spread, arguments.metrics_listen, credentials()).await
+            let (metrics_listen, name) = (arguments.metrics_listen, arguments.name.clone());
+            run::run(&arguments.config, Options { spread, metrics_listen, name }).await
         }
-        Some(Command::Check { strict: false }) => check::run(&arguments.config, Warnings::Pass),
-        Some(Command::Check { strict: true }) => check::run(&arguments.config, Warnings::Fail),
+        Some(Command::Check { strict: false }) => {
+            check::run(&arguments.config, Warnings::Pass).await
+        }
+        Some(Command::Check { strict: true }) => {
+            check::run(&arguments.config, Warnings::Fail).await
+        }
         Some(Command::Fetch { address, identifier }) => {
             fetch_once(&arguments.config, address, identifier).await
         }
@@ -127,6 +146,22 @@ async fn main() -> ExitCode {
             eprintln!("kurado-poller: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "it must be an address and a port, such as 127.0.0.1:9100 or [::1]:9100".to_owned()
+    })
+}
+
+/// A name that can stand in a key and in rights on it.
+fn poller_name(text: &str) -> Result<String, String> {
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=64).contains(&text.len()) && text.chars().all(is_valid) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must have 1 to 64 letters, digits, '-', '_' and '.'".to_owned())
     }
 }
 

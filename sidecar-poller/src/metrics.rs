@@ -3,12 +3,15 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use line_protocol::DataSourceType::Gauge;
 
 use crate::fetch::Report;
 use crate::push::Waiting;
+
+/// Past it a schedule that was not looked at is one that stands still.
+const STANDSTILL: Duration = Duration::from_secs(90);
 
 /// Counters since the start.
 #[derive(Debug, Default)]
@@ -27,6 +30,11 @@ pub struct Metrics {
     pub reload_faults: Number,
     /// 1 while its files have a fault and the one before holds.
     pub is_faulty: Number,
+    /// 1 while another poller fetches and this one stands by.
+    pub is_standby: Number,
+    /// 1 while `data_dir` is not that of Redis.
+    pub is_data_dir_wrong: Number,
+    looked: Mutex<Option<Instant>>,
     durations: Mutex<Durations>,
 }
 
@@ -72,6 +80,9 @@ pub struct Snapshot {
     reloads: u64,
     reload_faults: u64,
     is_faulty: u64,
+    is_standby: u64,
+    is_data_dir_wrong: u64,
+    stands_still: Option<Duration>,
     durations: Durations,
     waiting: Waiting,
 }
@@ -84,6 +95,11 @@ impl Metrics {
         durations.longest = durations.longest.max(duration);
     }
 
+    /// Notes that the schedule was looked at: it must be, whether something is due or not.
+    pub fn looked(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
     /// Ends the minute of which the longest fetch is told.
     pub fn end_minute(&self) {
         let mut durations = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,6 +109,7 @@ impl Metrics {
     /// All numbers, and what is said of the lines that wait.
     #[must_use]
     pub fn snapshot(&self, waiting: Waiting) -> Snapshot {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         Snapshot {
             targets: self.targets.get(),
             fetched: self.fetched.get(),
@@ -101,6 +118,9 @@ impl Metrics {
             reloads: self.reloads.get(),
             reload_faults: self.reload_faults.get(),
             is_faulty: self.is_faulty.get(),
+            is_standby: self.is_standby.get(),
+            is_data_dir_wrong: self.is_data_dir_wrong.get(),
+            stands_still: looked.map(|looked| looked.elapsed()).filter(|past| *past > STANDSTILL),
             durations: *self.durations.lock().unwrap_or_else(PoisonError::into_inner),
             waiting,
         }
@@ -136,6 +156,19 @@ impl Snapshot {
             gauge("duration-max", &seconds(self.durations.longest_before));
         }
         report
+    }
+
+    /// Whether it does what it should: `Ok` with what that is, or what is wrong.
+    ///
+    /// # Errors
+    /// Where the schedule stands still. What is wrong elsewhere, such as Redis being away, is told by
+    /// numbers: to start this program anew would lose the lines that it keeps.
+    pub fn health(&self) -> Result<&'static str, String> {
+        match self.stands_still {
+            Some(past) => Err(format!("the schedule stands still for {} s", past.as_secs())),
+            None if self.is_standby == 1 => Ok("standby"),
+            None => Ok("ok"),
+        }
     }
 
     fn ended(&self) -> u64 {
@@ -224,6 +257,18 @@ impl Snapshot {
             "gauge",
             "1 while the files have a fault and the configuration of before holds.",
             &one(self.is_faulty),
+        );
+        family(
+            "standby",
+            "gauge",
+            "1 while another poller feeds this Redis and this one stands by.",
+            &one(self.is_standby),
+        );
+        family(
+            "data_dir_wrong",
+            "gauge",
+            "1 while data_dir of the configuration is not the directory of Redis.",
+            &one(self.is_data_dir_wrong),
         );
         text
     }
@@ -327,6 +372,19 @@ mod tests {
         assert_eq!(longest(), Duration::from_millis(1500));
         metrics.end_minute();
         assert_eq!(longest(), Duration::ZERO);
+    }
+
+    #[test]
+    fn health_is_that_the_schedule_goes_on() {
+        let metrics = metrics();
+        let mut snapshot = metrics.snapshot(Waiting::default());
+        assert_eq!(snapshot.health(), Ok("ok"));
+        metrics.looked();
+        metrics.is_standby.set(1);
+        snapshot = metrics.snapshot(Waiting::default());
+        assert_eq!(snapshot.health(), Ok("standby"));
+        snapshot.stands_still = Some(Duration::from_secs(100));
+        assert_eq!(snapshot.health(), Err("the schedule stands still for 100 s".to_owned()));
     }
 
     #[test]

@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use crate::metrics::Snapshot;
+
 /// A client that has not sent its header by then is cut off.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// Longest header that is read, in bytes.
@@ -21,8 +23,8 @@ const MAX_HEADER: usize = 16 << 10;
 /// Connections at a time; the next ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16;
 
-/// Serves until it is dropped; `metrics` gives the text.
-pub async fn serve(listener: TcpListener, metrics: impl Fn() -> String + Clone + Send + 'static) {
+/// Serves until it is dropped; `metrics` gives the numbers.
+pub async fn serve(listener: TcpListener, metrics: impl Fn() -> Snapshot + Clone + Send + 'static) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT).max_buf_size(MAX_HEADER);
@@ -52,13 +54,16 @@ pub async fn serve(listener: TcpListener, metrics: impl Fn() -> String + Clone +
     }
 }
 
-fn answer(method: &Method, path: &str, metrics: &impl Fn() -> String) -> Response<String> {
+fn answer(method: &Method, path: &str, metrics: &impl Fn() -> Snapshot) -> Response<String> {
     let (status, kind, text) = match (path, method) {
         ("/metrics" | "/healthz", method) if method != Method::GET && method != Method::HEAD => {
             (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD are understood\n".into())
         }
-        ("/metrics", _) => (StatusCode::OK, "text/plain; version=0.0.4", metrics()),
-        ("/healthz", _) => (StatusCode::OK, "text/plain", "ok\n".into()),
+        ("/metrics", _) => (StatusCode::OK, "text/plain; version=0.0.4", metrics().prometheus()),
+        ("/healthz", _) => match metrics().health() {
+            Ok(state) => (StatusCode::OK, "text/plain", format!("{state}\n")),
+            Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{reason}\n")),
+        },
         _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics and /healthz\n".into()),
     };
     let mut response = Response::new(text);
@@ -74,13 +79,16 @@ fn answer(method: &Method, path: &str, metrics: &impl Fn() -> String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
+    use crate::push::Waiting;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     async fn asked(request: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(serve(listener, || "numbers 1\n".to_owned()));
+        let server =
+            tokio::spawn(serve(listener, || Metrics::default().snapshot(Waiting::default())));
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -95,7 +103,7 @@ mod tests {
         let answer = asked("GET /metrics").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("text/plain; version=0.0.4\r\n"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\nnumbers 1\n"), "{answer}");
+        assert!(answer.contains("\nkurado_poller_targets 0\n"), "{answer}");
         assert!(asked("GET /healthz?x").await.ends_with("\r\n\r\nok\n"));
         assert!(asked("HEAD /metrics").await.ends_with("\r\n\r\n"));
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::fetch::one_column;
+use crate::fetch_log::FetchLog;
 use crate::metrics::Metrics;
 use crate::push::Buffer;
 use crate::schedule::{MINUTE, Schedule, Spread, SteadyClock};
@@ -39,6 +40,7 @@ pub struct Poller {
     turns: Arc<Semaphore>,
     buffer: Arc<Buffer>,
     metrics: Arc<Metrics>,
+    log: Arc<FetchLog>,
     running: JoinSet<()>,
     overruns: Overruns,
 }
@@ -52,7 +54,13 @@ struct Overruns {
 impl Poller {
     /// A poller of these targets, whose lines go to the buffer.
     #[must_use]
-    pub fn new(plan: Plan, spread: Spread, buffer: Arc<Buffer>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        plan: Plan,
+        spread: Spread,
+        buffer: Arc<Buffer>,
+        metrics: Arc<Metrics>,
+        log: Arc<FetchLog>,
+    ) -> Self {
         let clock = SteadyClock::new(since_1970());
         metrics.targets.set(plan.targets.len() as u64);
         Self {
@@ -62,6 +70,7 @@ impl Poller {
             plan,
             buffer,
             metrics,
+            log,
             running: JoinSet::new(),
             overruns: Overruns { count: 0, told: None },
         }
@@ -73,9 +82,12 @@ impl Poller {
         tokio::pin!(stop);
         loop {
             self.fetch_due();
-            let wake = self.schedule.next().map(|next| self.clock.when(next));
+            self.metrics.looked();
+            let next = self.schedule.next().map(|next| self.clock.when(next));
+            // At the latest after a minute, to show that it goes on.
+            let wake = next.into_iter().chain([Instant::now() + MINUTE]).min();
             tokio::select! {
-                () = tokio::time::sleep_until(wake.unwrap_or_else(|| Instant::now() + MINUTE)) => {}
+                () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)) => {}
                 Some(plan) = plans.recv() => self.follow(plan),
                 () = &mut stop => break,
             }
@@ -112,10 +124,11 @@ impl Poller {
             };
             let turns = Arc::clone(&self.turns);
             let (buffer, metrics) = (Arc::clone(&self.buffer), Arc::clone(&self.metrics));
+            let log = Arc::clone(&self.log);
             self.running.spawn(async move {
                 // Never closed, so always a turn.
                 let _turn = turns.acquire().await;
-                buffer.add(fetch(&target, &metrics).await);
+                buffer.add(fetch(&target, &metrics, &log).await);
                 drop(busy);
             });
         }
@@ -161,29 +174,24 @@ fn turns(fetch_workers: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(at_once))
 }
 
-/// Fetches once; gives the lines, or the warning's line. The log says when a target begins to fail
-/// and when it is well again; each failure is on the host's page.
-async fn fetch(target: &Target, metrics: &Metrics) -> String {
+/// Fetches once; gives the lines, or the warning's line.
+async fn fetch(target: &Target, metrics: &Metrics, log: &FetchLog) -> String {
     let time = since_1970().as_secs();
     let begun = Instant::now();
     let (address, identifier) = (&target.host.address, &target.identifier);
+    let (name, health) = (format!("{address} {identifier}"), &target.state.health);
     let result = target.fetcher.fetch(target.request()).await;
     metrics.took(begun.elapsed());
     match result {
         Ok(report) => {
             metrics.fetched.add(1);
-            if target.state.failing.swap(false, Ordering::Relaxed) {
-                info!("{address} {identifier} is fetched again");
-            }
+            log.fetched(&name, health, report.odd_lines().as_deref());
             report.lines(address, identifier, time)
         }
         Err(error) => {
             metrics.failed.add(1);
-            if !target.state.failing.swap(true, Ordering::Relaxed) {
-                // What a program says must not look like lines of this one's.
-                let reason = one_column(&error.to_string());
-                warn!("{address} {identifier} can not be fetched: {reason}");
-            }
+            // What a program says must not look like lines of this one's.
+            log.failed(&name, health, &one_column(&error.to_string()));
             error.line(address, identifier, time)
         }
     }
@@ -209,7 +217,7 @@ mod tests {
 
     fn poller(targets: Vec<Arc<Target>>) -> Poller {
         let plan = Plan { targets, fetch_workers: 1 };
-        Poller::new(plan, Spread::AtOnce, Arc::default(), Arc::default())
+        Poller::new(plan, Spread::AtOnce, Arc::default(), Arc::default(), Arc::default())
     }
 
     #[tokio::test]

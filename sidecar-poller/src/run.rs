@@ -4,9 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use line_protocol::Identifier;
 use site::{Configuration, Fault, Follower, Watcher};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,92 +13,183 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
+use crate::changes::changes;
 use crate::connection::Credentials;
-use crate::fetch::Report;
-use crate::metrics::{Metrics, Snapshot};
-use crate::poll::{Plan, Poller, since_1970};
+use crate::fetch_log::FetchLog;
+use crate::lease::{Lease, Role};
+use crate::metrics::Metrics;
+use crate::own_report::{OwnReport, Trouble};
+use crate::poll::{Plan, Poller};
 use crate::push::{Buffer, Pusher};
 use crate::schedule::{MINUTE, Spread};
-use crate::{Failure, check, metrics_page, targets};
+use crate::{Failure, check, credentials, data_dir, metrics_page, targets};
 
-/// The plugin of the poller's own numbers.
-pub const OWN_PLUGIN: &str = "kurado";
+/// What the command line says beside the configuration's file.
+pub struct Options {
+    /// How targets lie in the minute.
+    pub spread: Spread,
+    /// Where to tell of itself.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Which pollers of one Redis stand by for each other: those of one name.
+    pub name: Option<String>,
+}
 
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Where the configuration has a fault, or `metrics_listen` can't be had.
-pub async fn run(
-    config: &Path,
-    spread: Spread,
-    metrics_listen: Option<SocketAddr>,
-    credentials: Option<Credentials>,
-) -> Result<(), Failure> {
+pub async fn run(config: &Path, options: Options) -> Result<(), Failure> {
     let hangup = signal(SignalKind::hangup())?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
     let mut watcher = Watcher::new(config);
-    let configuration = watcher.read().and_then(Configuration::with_secrets)?;
+    let mut configuration = watcher.read().and_then(Configuration::with_secrets)?;
     let (buffer, metrics) = (Arc::new(Buffer::default()), Arc::new(Metrics::default()));
-    if let Some(address) = metrics_listen {
+    if let Some(address) = options.metrics_listen {
         serve_metrics(address, &buffer, &metrics).await?;
     }
 
     let mut known_warnings = HashSet::new();
     warn_of(&configuration, &mut known_warnings);
-    let plan = plan(&configuration);
-    info!("{}", summary(&configuration, &plan));
+    info!("{}", summary(&configuration));
     let (plans, followed) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
-    let poller = Poller::new(plan, spread, Arc::clone(&buffer), Arc::clone(&metrics));
+    let log = Arc::new(FetchLog::default());
+    // Nothing is fetched before it is known whether another poller does.
+    let poller = Poller::new(
+        Plan::default(),
+        options.spread,
+        Arc::clone(&buffer),
+        Arc::clone(&metrics),
+        Arc::clone(&log),
+    );
     let polling = tokio::spawn(poller.run(followed, async {
         // An error means that the sender is gone, which ends the program too.
         let _ = stopped.await;
     }));
-    let mut pushing = Pushing::start(&configuration, credentials.clone(), &buffer);
-    let mut own = OwnReport::new(&configuration, buffer, metrics);
+    let (roles, mut role) = watch::channel(Role::Unknown);
+    let start = |configuration: &Configuration| {
+        Feeding::start(configuration, &buffer, options.name.as_deref(), roles.clone())
+    };
+    let mut feeding = start(&configuration);
+    let mut own = OwnReport::new(&configuration, Arc::clone(&buffer), metrics.clone());
 
-    let (found, mut changes) = mpsc::channel(1);
+    let (found, mut readings) = mpsc::channel(1);
     tokio::spawn(follow(Follower::new(watcher, hangup), found));
+    let (told, mut data_dirs) = mpsc::channel(1);
+    let watch_data_dir = |configuration: &Configuration| {
+        tokio::spawn(data_dir::watch(configuration.site.config().clone(), told.clone()))
+    };
+    let mut watching = watch_data_dir(&configuration);
     let mut minutes = tokio::time::interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = minutes.tick() => own.end_minute(),
-            Some(change) = changes.recv() => match change {
-                Err(fault) => own.note_fault(&fault),
-                Ok(configuration) => {
-                    warn_of(&configuration, &mut known_warnings);
-                    let plan = self::plan(&configuration);
-                    info!("configuration read anew: {}", summary(&configuration, &plan));
-                    // An error means that the poller is gone, which the end of the program tells.
-                    let _ = plans.send(plan).await;
-                    own.note_reload(&configuration);
-                    if pushing.redis != configuration.site.config().redis {
-                        pushing.end().await?;
-                        pushing = Pushing::start(&configuration, credentials.clone(), &own.buffer);
+            _ = minutes.tick() => {
+                log.end_minute();
+                own.end_minute();
+            }
+            // The sender is here, so never closed.
+            Ok(()) = role.changed() => {
+                let role = role.borrow_and_update().clone();
+                let plan = plan_for(&role, &configuration);
+                metrics.targets.set(plan.targets.len() as u64);
+                own.follow_role(role);
+                // An error means that the poller is gone, which the end of the program tells.
+                let _ = plans.send(plan).await;
+            }
+            Some(warning) = data_dirs.recv() => {
+                metrics.is_data_dir_wrong.set(u64::from(warning.is_some()));
+                if own.note(Trouble::DataDir, warning.clone()) {
+                    match warning {
+                        Some(warning) => warn!("{warning}"),
+                        None => info!("data_dir is that of Redis now"),
+                    }
+                }
+            }
+            Some(reading) = readings.recv() => match reading.result {
+                Err(fault) => note_fault(&fault, &mut own, &metrics),
+                Ok(new) => {
+                    warn_of(&new, &mut known_warnings);
+                    tell_of_reload(&configuration, &new, reading.found_changes);
+                    metrics.reloads.add(1);
+                    metrics.is_faulty.set(0);
+                    own.note(Trouble::Configuration, None);
+                    own.follow(&new);
+                    let before = std::mem::replace(&mut configuration, new);
+                    let role = role.borrow().clone();
+                    let _ = plans.send(plan_for(&role, &configuration)).await;
+                    let (before, after) = (before.site.config(), configuration.site.config());
+                    if before.redis != after.redis {
+                        feeding.end().await?;
+                        feeding = start(&configuration);
+                    }
+                    if (&before.redis, &before.data_dir) != (&after.redis, &after.data_dir) {
+                        watching.abort();
+                        watching = watch_data_dir(&configuration);
                     }
                 }
             },
         }
     }
     info!("stopping");
+    watching.abort();
     let _ = stop.send(());
     polling.await?;
-    pushing.end().await
+    feeding.end().await
+}
+
+/// What was read, and whether the files had changed since the reading before.
+struct Reading {
+    result: Result<Configuration, Fault>,
+    found_changes: bool,
 }
 
 /// Passes on what is read when files have changed.
-async fn follow(mut follower: Follower, found: mpsc::Sender<Result<Configuration, Fault>>) {
+async fn follow(mut follower: Follower, found: mpsc::Sender<Reading>) {
     while let Some(read) = follower.next().await {
-        if found.send(read.and_then(Configuration::with_secrets)).await.is_err() {
+        let result = read.and_then(Configuration::with_secrets);
+        let reading = Reading { result, found_changes: follower.found_changes() };
+        if found.send(reading).await.is_err() {
             return;
         }
     }
     warn!("the configuration is not followed any more: reading it panicked");
+}
+
+/// Notes that the files have a fault. Each reading tells of it, as a person waits for the answer.
+fn note_fault(fault: &Fault, own: &mut OwnReport, metrics: &Metrics) {
+    let text = format!("{fault}; the configuration of before holds");
+    if own.note(Trouble::Configuration, Some(text)) {
+        warn!("{fault}; the configuration of before holds until that is mended");
+        metrics.reload_faults.add(1);
+        metrics.is_faulty.set(1);
+    } else {
+        warn!("still {fault}; the configuration of before goes on to hold");
+    }
+}
+
+fn tell_of_reload(before: &Configuration, after: &Configuration, found_changes: bool) {
+    let summary = summary(after);
+    if !found_changes {
+        info!("configuration read again: unchanged; {summary}");
+        return;
+    }
+    match changes(&before.site, &after.site).as_str() {
+        "" => info!("configuration read anew: the same hosts and plugins; {summary}"),
+        changes => info!("configuration read anew: {changes}; {summary}"),
+    }
+}
+
+/// One that stands by fetches nothing.
+fn plan_for(role: &Role, configuration: &Configuration) -> Plan {
+    match role {
+        Role::Active => plan(configuration),
+        Role::Unknown | Role::Standby(_) => Plan::default(),
+    }
 }
 
 fn plan(configuration: &Configuration) -> Plan {
@@ -108,11 +197,11 @@ fn plan(configuration: &Configuration) -> Plan {
     Plan { targets: targets::targets(site, definitions), fetch_workers: site.config().fetch_worker }
 }
 
-fn summary(configuration: &Configuration, plan: &Plan) -> String {
-    let site = &configuration.site;
+fn summary(configuration: &Configuration) -> String {
+    let Configuration { site, definitions } = configuration;
     format!(
-        "fetching {} targets of {} hosts each minute, for Redis at {}",
-        plan.targets.len(),
+        "{} targets of {} hosts are to be fetched each minute, for Redis at {}",
+        targets::targets(site, definitions).len(),
         site.hosts().count(),
         site.config().redis
     )
@@ -139,111 +228,42 @@ async fn serve_metrics(
         .map_err(|error| format!("can't listen on {address} for metrics: {error}"))?;
     info!("metrics on http://{}/metrics", listener.local_addr()?);
     let (buffer, metrics) = (Arc::clone(buffer), Arc::clone(metrics));
-    tokio::spawn(metrics_page::serve(listener, move || {
-        metrics.snapshot(buffer.waiting()).prometheus()
-    }));
+    tokio::spawn(metrics_page::serve(listener, move || metrics.snapshot(buffer.waiting())));
     Ok(())
 }
 
-/// The task that pushes to one Redis.
-struct Pushing {
-    redis: String,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+/// The tasks for one Redis: one pushes, the other keeps the lease.
+struct Feeding {
+    stop_pushing: watch::Sender<bool>,
+    pushing: JoinHandle<()>,
+    stop_leasing: watch::Sender<bool>,
+    leasing: JoinHandle<()>,
 }
 
-impl Pushing {
+impl Feeding {
     fn start(
         configuration: &Configuration,
-        credentials: Option<Credentials>,
         buffer: &Arc<Buffer>,
+        name: Option<&str>,
+        roles: watch::Sender<Role>,
     ) -> Self {
-        let config = configuration.site.config();
-        let pusher = Pusher::new(config.redis_address(), credentials);
-        let (stop, stopped) = watch::channel(false);
+        let address = configuration.site.config().redis_address();
+        let credentials: Option<Credentials> = credentials();
+        let lease = Lease::new(address, credentials.clone(), name, roles);
+        let pusher = Pusher::new(address, credentials);
+        let (stop_pushing, stopped) = watch::channel(false);
         let filled = Arc::clone(buffer);
-        let task = tokio::spawn(async move { pusher.run(&filled, stopped).await });
-        Self { redis: config.redis.clone(), stop, task }
+        let pushing = tokio::spawn(async move { pusher.run(&filled, stopped).await });
+        let (stop_leasing, stopped) = watch::channel(false);
+        let leasing = tokio::spawn(lease.run(stopped));
+        Self { stop_pushing, pushing, stop_leasing, leasing }
     }
 
-    /// Ends when what waits is pushed, as far as a few seconds allow.
+    /// Ends when what waits is pushed, as far as a few seconds allow; then another poller may begin.
     async fn end(self) -> Result<(), Failure> {
-        let _ = self.stop.send(true);
-        Ok(self.task.await?)
+        let _ = self.stop_pushing.send(true);
+        self.pushing.await?;
+        let _ = self.stop_leasing.send(true);
+        Ok(self.leasing.await?)
     }
-}
-
-/// The plugin `kurado` of the host on which the poller's own numbers are shown.
-struct OwnReport {
-    /// The host's address, where there is one.
-    address: Option<String>,
-    buffer: Arc<Buffer>,
-    metrics: Arc<Metrics>,
-    before: Option<Snapshot>,
-    started: Duration,
-    /// What is wrong with the files, where the configuration of before holds.
-    fault: Option<String>,
-}
-
-impl OwnReport {
-    fn new(configuration: &Configuration, buffer: Arc<Buffer>, metrics: Arc<Metrics>) -> Self {
-        let address = own_address(configuration);
-        Self { address, buffer, metrics, before: None, started: since_1970(), fault: None }
-    }
-
-    /// Tells what the minute brought.
-    fn end_minute(&mut self) {
-        self.metrics.end_minute();
-        let now = self.metrics.snapshot(self.buffer.waiting());
-        let mut report = now.report(self.before.as_ref());
-        self.before = Some(now);
-        report.meta("version", env!("CARGO_PKG_VERSION"));
-        let uptime = since_1970().saturating_sub(self.started);
-        report.meta("uptime", &uptime.as_secs().to_string());
-        self.add_fault(&mut report);
-        self.push(&report);
-    }
-
-    /// Notes that the configuration was taken.
-    fn note_reload(&mut self, configuration: &Configuration) {
-        self.metrics.reloads.add(1);
-        self.metrics.is_faulty.set(0);
-        self.fault = None;
-        self.address = own_address(configuration);
-    }
-
-    /// Notes that its files have a fault; tells of it where it is a new one.
-    fn note_fault(&mut self, fault: &Fault) {
-        let text = fault.to_string();
-        if self.fault.as_ref() == Some(&text) {
-            return;
-        }
-        warn!("{text}; the configuration of before holds until that is mended");
-        self.metrics.reload_faults.add(1);
-        self.metrics.is_faulty.set(1);
-        self.fault = Some(text);
-        let mut report = Report::default();
-        self.add_fault(&mut report);
-        self.push(&report);
-    }
-
-    fn add_fault(&self, report: &mut Report) {
-        if let Some(fault) = &self.fault {
-            let text = format!("{fault}; the configuration of before holds");
-            report.warning("configuration", &text);
-        }
-    }
-
-    fn push(&self, report: &Report) {
-        if let Some(address) = &self.address
-            && let Ok(plugin) = Identifier::parse(OWN_PLUGIN)
-        {
-            self.buffer.add(report.lines(address, &plugin, since_1970().as_secs()));
-        }
-    }
-}
-
-fn own_address(configuration: &Configuration) -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    configuration.site.poller_address(OWN_PLUGIN, name.trim()).map(str::to_owned)
 }

@@ -87,6 +87,9 @@ impl Schedule {
     /// Takes other targets. Those that were there before keep their times.
     pub fn replace(&mut self, targets: &[Arc<Target>], now: Duration) {
         if self.spread == Spread::AtOnce {
+            if self.entries.is_empty() {
+                (self.minute, self.next) = (now, 0);
+            }
             self.entries = together(targets);
             // Either all of them are behind us in this minute, or none is.
             self.next = if self.next == 0 { 0 } else { self.entries.len() };
@@ -252,6 +255,11 @@ mod tests {
         schedule.replace(&targets[..3], START + Duration::from_secs(10));
         assert_eq!(schedule.next(), Some(START + MINUTE));
         assert_eq!(names(&schedule.due(START + MINUTE).targets).len(), 3);
+        // After a time without any, the minutes begin anew.
+        schedule.replace(&[], START + MINUTE);
+        schedule.replace(&targets, START + MINUTE * 9);
+        let due = schedule.due(START + MINUTE * 9);
+        assert_eq!((due.targets.len(), due.missed), (5, 0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use site::{Definitions, Host, Program, Site};
 
 use crate::fetch::external::{External, Shared};
 use crate::fetch::{Fetcher, Request};
+use crate::fetch_log::Health;
 
 /// One plugin of one host.
 pub struct Target {
@@ -27,8 +28,8 @@ pub struct Target {
 pub struct State {
     /// Whether a fetch is under way or waits for its turn.
     pub busy: AtomicBool,
-    /// Whether the last fetch failed.
-    pub failing: AtomicBool,
+    /// What the log has told of it.
+    pub health: Health,
 }
 
 impl Target {

@@ -376,17 +376,27 @@ fn changed_files_are_followed_and_a_faulty_one_leaves_the_old_in_force() {
     wait_until(|| host().contains("the configuration of before holds"));
     assert!(host().contains("rolls/all.yml:"), "{}", host());
     assert_eq!(running.log().matches("the configuration of before holds").count(), 1);
-    // The same fault again is no new one.
+    // The same fault again is no new one, but who asks gets an answer.
     running.signal("-HUP");
+    wait_until(|| running.log().contains("WARN still rolls/all.yml:"));
 
     replace(&roll, &format!("metrics: [base, kurado, {redis}]"));
     running.wait_for("kurado_poller_configuration_faulty 0");
     running.wait_for("kurado_poller_reload_faults_total 1");
     running.wait_for("kurado_poller_reloads_total 2");
     running.wait_for("kurado_poller_targets 1");
+    wait_until(|| !host().contains("configuration"));
 
     running.signal("-HUP");
     running.wait_for("kurado_poller_reloads_total 3");
+    let log = running.log();
+    for told in [
+        "configuration read anew: plugins added: redis:1 of 127.0.0.1; ",
+        "configuration read anew: plugins removed: redis:1 of 127.0.0.1; ",
+        "configuration read again: unchanged; ",
+    ] {
+        assert!(log.contains(told), "{told}\n{log}");
+    }
     assert!(server.cli(&["KURADO.SERIES", "127.0.0.1", "kurado"]).contains("targets.gauge"));
 }
 

@@ -60,13 +60,20 @@ pub struct Watcher {
     seen: Sources,
     /// How they were at the last look, where that differed.
     changing: Option<Sources>,
+    /// Whether files had changed between the last reading and the one before.
+    found_changes: bool,
 }
 
 impl Watcher {
     /// A watcher of that `kurado.yml`; [`Self::read`] it first.
     #[must_use]
     pub fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), seen: Sources::default(), changing: None }
+        Self {
+            file: file.to_owned(),
+            seen: Sources::default(),
+            changing: None,
+            found_changes: false,
+        }
     }
 
     /// Reads it, whether it has changed or not.
@@ -78,6 +85,7 @@ impl Watcher {
         let mut notes = Notes::default();
         let read = Configuration::read(&self.file, &mut notes);
         self.changing = None;
+        self.found_changes = before != self.seen;
         let sources = std::mem::take(&mut notes.sources);
         let result = notes.outcome(read);
         self.seen = match &result {
@@ -85,6 +93,12 @@ impl Watcher {
             Err(_) => before.and(sources),
         };
         result
+    }
+
+    /// Whether the last reading found files that had changed since the one before.
+    #[must_use]
+    pub fn found_changes(&self) -> bool {
+        self.found_changes
     }
 
     /// Reads it where a file has changed since the last reading, and not since the last look: it
@@ -195,6 +209,19 @@ mod tests {
         assert!(look_twice(&mut watcher).is_some());
         fs::write(files.path("own/fetch/shop"), "#!/bin/sh").unwrap();
         assert!(look_twice(&mut watcher).is_none(), "programs are not read");
+    }
+
+    #[test]
+    fn a_reading_tells_whether_files_had_changed() {
+        let files = Files::new();
+        let mut watcher = files.watcher();
+        watcher.read().unwrap();
+        assert!(!watcher.found_changes());
+        files.write("rolls/a.yml", "metrics: [base\n");
+        watcher.read().unwrap_err();
+        assert!(watcher.found_changes());
+        watcher.read().unwrap_err();
+        assert!(!watcher.found_changes());
     }
 
     #[test]

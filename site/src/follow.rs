@@ -29,6 +29,12 @@ impl Follower {
         Self { watcher: Some(watcher), looks, hangup }
     }
 
+    /// Whether what was read last is another state of the files than that read before.
+    #[must_use]
+    pub fn found_changes(&self) -> bool {
+        self.watcher.as_ref().is_some_and(Watcher::found_changes)
+    }
+
     /// Waits for what is read next; `None` where reading panicked, and nothing is followed any more.
     pub async fn next(&mut self) -> Option<Result<Configuration, Fault>> {
         loop {

@@ -5,6 +5,7 @@
 //! - [`Definitions`]: what each plugin shows: groups, meta, graphs.
 //! - [`program`]: plugins that are users' programs.
 //! - [`prometheus`]: which numbers of an exporter are taken.
+//! - [`data_dir_warning`]: whether `data_dir` is where Redis keeps its files.
 //! - [`graph`]: from a graph's definition to rrdgraph arguments with the paths of RRD files.
 
 pub mod definition;
@@ -14,6 +15,7 @@ pub mod prometheus;
 
 mod config;
 mod configuration;
+mod data_dir;
 mod error;
 mod follow;
 mod nearest;
@@ -27,6 +29,7 @@ mod yaml;
 
 pub use config::Config;
 pub use configuration::{Configuration, Watcher};
+pub use data_dir::data_dir_warning;
 pub use definition::{Data, Definition, Definitions, Group, Meta, View};
 pub use error::{Fault, SiteError};
 pub use follow::Follower;

@@ -18,6 +18,8 @@ use crate::connection::{self, Credentials, connect};
 
 /// How many programs run at once, all in all: a fetch waits mostly, but a program is a process.
 const PROGRAMS_AT_ONCE: usize = 64;
+/// The warning of lines that were not understood.
+pub const ODD_LINES: &str = "output";
 const META_LIMITS: connection::Limits =
     connection::Limits { connect: Duration::from_secs(1), reply: Duration::from_secs(2) };
 
@@ -139,7 +141,7 @@ impl Shared {
     }
 }
 
-/// Makes the report of what a program printed. Lines that are none are told in a warning `output`,
+/// Makes the report of what a program printed. Lines that are none are told in the warning [`ODD_LINES`],
 /// and cost the others nothing.
 fn report(output: &str, address: &str, identifier: &Identifier, now: u64) -> Report {
     let (plugin, now) = (identifier.escaped(), now.to_string());
@@ -159,7 +161,8 @@ fn report(output: &str, address: &str, identifier: &Identifier, now: u64) -> Rep
     }
     if let Some((bad, first)) = bad {
         let which = if bad == 1 { "" } else { "the first: " };
-        report.warning("output", &format!("{bad} of {count} lines not understood; {which}{first}"));
+        report
+            .warning(ODD_LINES, &format!("{bad} of {count} lines not understood; {which}{first}"));
     }
     report
 }

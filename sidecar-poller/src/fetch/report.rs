@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use line_protocol::{DataSourceType, Identifier, Value};
 
+use super::external;
+
 /// How long one fetch may take, all in all.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
@@ -48,6 +50,13 @@ impl Report {
     /// Adds a warning.
     pub fn warning(&mut self, name: &str, text: &str) {
         self.warnings.push((name.to_owned(), text.to_owned()));
+    }
+
+    /// What of a program's lines was not understood.
+    #[must_use]
+    pub fn odd_lines(&self) -> Option<String> {
+        let warning = self.warnings.iter().find(|(name, _)| name == external::ODD_LINES);
+        warning.map(|(_, text)| one_column(text))
     }
 
     /// The wire lines of this report: `address TAB plugin.type.key TAB value TAB time`.

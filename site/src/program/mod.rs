@@ -1,18 +1,20 @@
 //! Plugins that are users' programs, in any language: `<metrics_plugin_dir>/fetch/<name>[.*]` prints
 //! a plugin's numbers, and `<metrics_plugin_dir>/view/<name>[.*]` what is shown of them.
 
+mod orphans;
 mod run;
 mod view;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::fs::{File, Permissions};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use line_protocol::Identifier;
 use serde_json::{Map, Value as Json};
-use tempfile::NamedTempFile;
 use tokio::process::Command;
 
 use crate::definition::Meta;
@@ -185,12 +187,11 @@ fn begins_as_program(path: &Path) -> bool {
         return false;
     }
     let mut begin = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
     read.is_ok() && (begin.starts_with(b"#!") || begin == *b"\x7fELF")
 }
 
 fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
@@ -202,10 +203,12 @@ impl Program {
     }
 
     /// Runs it once. With `graph` it is a view program that is asked for that graph's definition.
-    /// If the future is dropped, the program is killed with all that it has started.
+    /// If the future is dropped, or this process is killed, so is the program with all that it has
+    /// started.
     ///
     /// Settings and meta are given as the paths of two files of mode 0600, as arguments show in
-    /// `ps`, and as JSON in the environment.
+    /// `ps`, and as JSON in the environment. The files have no name of their own: they are gone with
+    /// this process, however it ends.
     ///
     /// # Errors
     /// Where it can't be started, ends with another status than 0, or passes a limit.
@@ -237,7 +240,7 @@ impl Program {
         }));
         for (option, input) in [("--metrics-config-json", &config), ("--metrics-meta-json", &meta)]
         {
-            command.arg(option).arg(input.file.path());
+            command.arg(option).arg(input.path());
             command.env(format!("kurado.{}", input.name), input.variable());
         }
         run::run(command, limits).await.map_err(|error| match error {
@@ -253,24 +256,26 @@ impl Program {
 struct Input {
     name: &'static str,
     json: String,
-    file: NamedTempFile,
+    file: File,
 }
 
 impl Input {
     fn new(name: &'static str, value: &Json) -> std::io::Result<Self> {
         let json = value.to_string();
-        let mut file = tempfile::Builder::new().prefix("kurado-").suffix(".json").tempfile()?;
+        let mut file = tempfile::tempfile()?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(json.as_bytes())?;
         Ok(Self { name, json, file })
     }
 
+    /// Where whoever may see into this process, as programs that it starts may, can open the file.
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
+    }
+
     /// The JSON, or the file's path where it is too long for the environment.
-    fn variable(&self) -> OsString {
-        if self.json.len() > LONGEST_VARIABLE {
-            self.file.path().into()
-        } else {
-            self.json.as_str().into()
-        }
+    fn variable(&self) -> String {
+        if self.json.len() > LONGEST_VARIABLE { self.path() } else { self.json.clone() }
     }
 }
 

@@ -3,16 +3,21 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Limits, Printed, ProgramError};
+use super::{Limits, Printed, ProgramError, orphans};
 
 /// Most of a program's standard error that is kept, in bytes; the rest is read and dropped.
 const MAX_ERRORS: usize = 4096;
+/// How long processes that a program has started and not waited for may go on to print behind it.
+/// Then they are killed, and what was printed counts.
+const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs a command to the end of its streams and of itself.
+/// Runs a command to the end of itself and of its streams.
 pub(super) async fn run(mut command: Command, limits: Limits) -> Result<Printed, ProgramError> {
     command
         .process_group(0)
@@ -20,21 +25,45 @@ pub(super) async fn run(mut command: Command, limits: Limits) -> Result<Printed,
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // From before the start, so that its end is not missed.
+    let mut ends = signal(SignalKind::child())?;
     let mut child =
         command.spawn().map_err(|error| ProgramError::Start { path: Default::default(), error })?;
     // Behind the child, so that it is dropped before it: the group is killed while the child's id
     // can't be another's yet.
-    let group = Group::of(&child);
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let ended = tokio::time::timeout(limits.time, async {
-        let (output, errors) =
-            tokio::try_join!(whole(output, limits.output), beginning(errors, MAX_ERRORS))?;
-        // Not waited for earlier: until then its id, and so its group, can't become another's.
-        Ok::<_, ProgramError>((child.wait().await?, output, errors))
-    });
-    let (status, output, errors) =
+    let mut group = Group::of(&child);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    {
+        let reading = async {
+            tokio::try_join!(
+                whole(stdout, limits.output, &mut output),
+                beginning(stderr, MAX_ERRORS, &mut errors)
+            )
+        };
+        tokio::pin!(reading);
+        let mut is_read = false;
+        let ended = tokio::time::timeout(limits.time, async {
+            tokio::select! {
+                read = &mut reading => {
+                    read?;
+                    is_read = true;
+                }
+                () = group.first_ended(&mut ends) => {}
+            }
+            group.first_ended(&mut ends).await;
+            Ok::<_, ProgramError>(())
+        });
         ended.await.map_err(|_| ProgramError::TimedOut(limits.time))??;
-    group.ended();
+        if !is_read {
+            match tokio::time::timeout(GRACE, reading).await {
+                Ok(read) => drop(read?),
+                Err(_) => group.kill(),
+            }
+        }
+    }
+    group.release();
+    let status = child.wait().await?;
     let errors = String::from_utf8_lossy(&errors).trim().to_owned();
     if status.success() {
         Ok(Printed { output: String::from_utf8_lossy(&output).into_owned(), errors })
@@ -48,24 +77,24 @@ pub(super) async fn run(mut command: Command, limits: Limits) -> Result<Printed,
 async fn whole(
     stream: Option<impl AsyncRead + Unpin>,
     most: usize,
-) -> Result<Vec<u8>, ProgramError> {
-    let mut bytes = Vec::new();
+    bytes: &mut Vec<u8>,
+) -> Result<(), ProgramError> {
     if let Some(stream) = stream {
-        stream.take(most as u64 + 1).read_to_end(&mut bytes).await?;
+        stream.take(most as u64 + 1).read_to_end(bytes).await?;
     }
-    if bytes.len() > most { Err(ProgramError::TooMuch(most)) } else { Ok(bytes) }
+    if bytes.len() > most { Err(ProgramError::TooMuch(most)) } else { Ok(()) }
 }
 
 async fn beginning(
     stream: Option<impl AsyncRead + Unpin>,
     most: usize,
-) -> Result<Vec<u8>, ProgramError> {
-    let mut bytes = Vec::new();
+    bytes: &mut Vec<u8>,
+) -> Result<(), ProgramError> {
     if let Some(mut stream) = stream {
-        (&mut stream).take(most as u64).read_to_end(&mut bytes).await?;
+        (&mut stream).take(most as u64).read_to_end(bytes).await?;
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn how(status: ExitStatus) -> String {
@@ -81,21 +110,50 @@ struct Group(Option<i32>);
 
 impl Group {
     fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()))
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(id) = id {
+            orphans::begun(id);
+        }
+        Self(id)
     }
 
-    /// The child was waited for: its id may be another's now.
-    fn ended(mut self) {
-        self.0 = None;
+    /// Waits until the child has ended, and leaves its id what it is. The signal is SIGCHLD.
+    async fn first_ended(&self, ends: &mut Signal) {
+        while self.0.is_some_and(|id| !has_ended(id)) {
+            ends.recv().await;
+        }
     }
-}
 
-impl Drop for Group {
-    fn drop(&mut self) {
+    fn kill(&self) {
         if let Some(id) = self.0 {
             // SAFETY: kill takes no memory; the group is the child's own, made at its start, and
             // the child has not been waited for.
             unsafe { libc::kill(-id, libc::SIGKILL) };
         }
     }
+
+    /// Lets go of it: the child will be waited for, and its id may be another's then.
+    fn release(&mut self) {
+        if let Some(id) = self.0.take() {
+            orphans::ended(id);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+        self.release();
+    }
+}
+
+/// Whether a child has ended; it can be waited for after that as before.
+fn has_ended(id: i32) -> bool {
+    // SAFETY: of numbers alone, and pointers that may be null.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: it writes to `info` alone, which is the caller's own.
+    let asked = unsafe { libc::waitid(libc::P_PID, id.cast_unsigned(), &raw mut info, options) };
+    // SAFETY: of a child that has ended its id is there, and 0 of one that has not.
+    asked != 0 || unsafe { info.si_pid() } != 0
 }

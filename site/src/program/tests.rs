@@ -77,8 +77,8 @@ async fn arguments_are_as_existing_programs_expect_them_and_no_shell_reads_them(
             "reqs"
         ]
     );
-    for gone in [config, meta] {
-        assert!(gone.starts_with('/') && !Path::new(gone).exists(), "{gone}");
+    for file in [config, meta] {
+        assert!(file.starts_with("/proc/"), "{file}");
     }
 }
 
@@ -170,6 +170,36 @@ async fn a_program_that_floods_is_ended() {
     let program = "#!/usr/bin/perl\nprint STDERR 'e' x 1_000_000; print 'ok';\n";
     let printed = run(program).await.unwrap();
     assert_eq!((printed.output.as_str(), printed.errors.len()), ("ok", 4096));
+}
+
+#[tokio::test]
+async fn what_a_program_printed_counts_when_it_has_ended_though_its_child_holds_the_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let program = format!("#!/bin/sh\necho first\nsleep 600 &\necho $! > {}\n", file.display());
+    assert_eq!(run(&program).await.unwrap().output, "first\n");
+    wait_for_the_end_of(std::fs::read_to_string(&file).unwrap().trim()).await;
+    // Such a one is out of reach, and holds nothing up.
+    let program = "#!/bin/sh\necho first\nsetsid sleep 20 &\n";
+    assert_eq!(run(program).await.unwrap().output, "first\n");
+}
+
+#[tokio::test]
+async fn a_child_that_prints_a_moment_longer_is_heard_to_its_end() {
+    let program = "#!/bin/sh\necho first\n(sleep 0.1; echo second) &\n";
+    assert_eq!(run(program).await.unwrap().output, "first\nsecond\n");
+}
+
+#[tokio::test]
+async fn a_child_that_prints_elsewhere_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let program = format!(
+        "#!/bin/sh\nsleep 20 >/dev/null 2>&1 &\necho $! > {}\necho first\n",
+        file.display()
+    );
+    assert_eq!(run(&program).await.unwrap().output, "first\n");
+    assert!(lives(std::fs::read_to_string(&file).unwrap().trim()));
 }
 
 #[tokio::test]
