@@ -136,12 +136,11 @@ fn a_graph_without_files_says_whether_host_plugin_or_series_never_came_or_waits(
     );
 
     fs::write(redis.path().join("data/stop"), "").unwrap();
+    eventually("the pause", || (redis.info("writing_paused") == 1).then_some(()));
     redis.push_point(HOST, "processors.gauge", 1, now());
-    eventually("the pause", || {
-        let shown = of(HOST);
-        let waits = "loadavg-1: no file yet: processors.gauge. What came may wait: Redis at ";
-        (shown.contains(waits) && shown.contains("paused")).then_some(())
-    });
+    let shown = of(HOST);
+    let waits = "loadavg-1: no file yet: processors.gauge. What came may wait: Redis at ";
+    assert!(shown.contains(waits) && shown.contains("paused"), "{shown}");
     fs::remove_file(redis.path().join("data/stop")).unwrap();
     eventually("a picture", || of(HOST).contains("graph=loadavg-1&#38;").then_some(()));
 }
