@@ -96,7 +96,7 @@ fn a_stop_ends_it_and_its_workers() {
     signal("TERM", &web.id().to_string());
     assert!(web.ended_well());
     for worker in workers {
-        while std::path::Path::new(&format!("/proc/{worker}")).exists() {
+        while Path::new(&format!("/proc/{worker}")).exists() {
             std::thread::yield_now();
         }
     }
