@@ -160,7 +160,7 @@ impl RedisClient {
     ) -> Result<Value, RedisAway> {
         self.try_twice(name, || {
             let mut connection = connection.clone();
-            async move { connection.req_packed_command(command).await }
+            async move { connection.req_packed_command(command).await?.extract_error() }
         })
         .await
     }
