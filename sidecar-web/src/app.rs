@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use jiff::tz::TimeZone;
@@ -19,9 +19,10 @@ use crate::host_state::HostState;
 use crate::live::Live;
 use crate::parameters::quoted;
 use crate::program_views::ProgramViews;
-use crate::redis_client::{RedisAway, RedisClient};
+use crate::redis_away::RedisAway;
+use crate::redis_client::RedisClient;
 use crate::status::{self, Status};
-use crate::{assets, pages};
+use crate::{assets, data_dir, pages};
 
 /// Only our own files may be loaded, and nothing written into a page is ever run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; \
@@ -30,6 +31,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style
 
 /// Redis is asked again where its files are after so long: it may have been started anew elsewhere.
 const DATA_DIR_HOLDS: Duration = Duration::from_secs(60);
+
+/// The same where something is wrong with the directory, which somebody may be mending just now.
+const DATA_DIR_FAULT_HOLDS: Duration = Duration::from_secs(5);
 
 /// What all pages share, for one configuration.
 #[derive(Clone)]
@@ -50,11 +54,22 @@ pub struct App {
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
     last_known: Arc<Mutex<HashMap<String, Arc<HostState>>>>,
-    data_dir: Arc<Mutex<Option<(Instant, PathBuf)>>>,
+    data_dir: Arc<Mutex<Option<DataDir>>>,
     password: Option<String>,
 }
 
+/// The directory of the RRD files, as it was found.
+#[derive(Clone)]
+struct DataDir {
+    since: Instant,
+    /// Where Redis says that it writes.
+    said: PathBuf,
+    /// What is wrong with it.
+    fault: Option<String>,
+}
+
 /// What is known of a host at the moment.
+#[derive(Clone)]
 pub struct Known {
     /// What Redis says, or said last; `None` where it never knew the host.
     pub state: Option<Arc<HostState>>,
@@ -102,6 +117,9 @@ impl App {
             app.last_known = Arc::default();
             app.data_dir = Arc::default();
         }
+        if site.config().data_dir != self.site.config().data_dir {
+            app.data_dir = Arc::default();
+        }
         let mut last_known = app.last_known.lock().unwrap_or_else(PoisonError::into_inner);
         last_known.retain(|address, _| site.host(address).is_some());
         drop(last_known);
@@ -112,14 +130,19 @@ impl App {
         Ok(app)
     }
 
-    /// What a page tells at its top: what is wrong with the configuration, and what the page itself
-    /// has to say.
-    #[must_use]
-    pub fn notice(&self, of_page: Option<String>) -> Option<String> {
+    /// What a page of these hosts tells at its top: what is wrong with the configuration, with Redis
+    /// and with the directory of the files.
+    pub async fn notices(&self, known: &[Known]) -> Vec<String> {
         let fault = self.fault.as_ref();
         let fault = fault.map(|fault| format!("The configuration of before holds: {fault}."));
-        let both: Vec<String> = fault.into_iter().chain(of_page).collect();
-        (!both.is_empty()).then(|| both.join(" "))
+        let away = known.iter().find_map(|known| known.away.as_ref()).map(|away| {
+            format!("Statuses are unknown, and what is shown may be old or incomplete. {away}.")
+        });
+        let data_dir = match self.looked_at_data_dir().await {
+            Ok(found) => found.fault,
+            Err(_) => data_dir::fault(self.site.config().data_dir.as_deref(), None),
+        };
+        fault.into_iter().chain(away).chain(data_dir).collect()
     }
 
     /// The host of that address.
@@ -171,26 +194,47 @@ impl App {
     /// # Errors
     /// Where it is not configured and Redis never said it.
     pub async fn data_dir(&self) -> Result<PathBuf, RedisAway> {
-        if let Some(configured) = &self.site.config().data_dir {
-            return Ok(configured.clone());
-        }
-        let remembered = self.lock_data_dir().clone();
-        if let Some((asked, directory)) = &remembered
-            && asked.elapsed() < DATA_DIR_HOLDS
-        {
-            return Ok(directory.clone());
-        }
-        match (self.redis.data_dir().await, remembered) {
-            (Ok(directory), _) => {
-                *self.lock_data_dir() = Some((Instant::now(), directory.clone()));
-                Ok(directory)
-            }
-            (Err(_), Some((_, directory))) => Ok(directory),
-            (Err(away), None) => Err(away),
+        match &self.site.config().data_dir {
+            Some(configured) => Ok(configured.clone()),
+            None => self.looked_at_data_dir().await.map(|found| found.said),
         }
     }
 
-    fn lock_data_dir(&self) -> std::sync::MutexGuard<'_, Option<(Instant, PathBuf)>> {
+    /// Where Redis writes, and whether that is where pages look; what was found last while Redis is
+    /// away. The log has a line when a fault comes.
+    ///
+    /// # Errors
+    /// Where Redis never said it.
+    async fn looked_at_data_dir(&self) -> Result<DataDir, RedisAway> {
+        let remembered = self.lock_data_dir().clone();
+        if let Some(found) = &remembered
+            && found.since.elapsed()
+                < if found.fault.is_some() { DATA_DIR_FAULT_HOLDS } else { DATA_DIR_HOLDS }
+        {
+            return Ok(found.clone());
+        }
+        let said = match (self.redis.data_dir().await, remembered) {
+            (Ok(said), _) => said,
+            (Err(_), Some(found)) => return Ok(found),
+            (Err(away), None) => return Err(away),
+        };
+        let here = self.redis.is_here().await.then(|| said.clone());
+        let configured = self.site.config().data_dir.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            data_dir::fault(configured.as_deref(), here.as_deref())
+        });
+        let fault = looked.await.unwrap_or_default();
+        let found = DataDir { since: Instant::now(), said, fault };
+        let before = self.lock_data_dir().replace(found.clone());
+        if let Some(fault) = &found.fault
+            && before.and_then(|before| before.fault).as_ref() != Some(fault)
+        {
+            tracing::warn!("{fault}");
+        }
+        Ok(found)
+    }
+
+    fn lock_data_dir(&self) -> std::sync::MutexGuard<'_, Option<DataDir>> {
         self.data_dir.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,6 +263,8 @@ pub fn router(live: Live) -> Router {
         .route("/kurado.js", get(assets::script))
         .route("/icon.svg", get(assets::icon))
         .fallback(async || PageError::not_found("there is no such page"))
+        .method_not_allowed_fallback(async |method: Method| PageError::method_not_allowed(&method))
+        .layer(from_fn(pages::error_page::for_people))
         .layer(map_response(with_security_headers))
         .with_state(live)
 }

@@ -1,12 +1,12 @@
 //! What a page answers when it can't show what was asked for.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::graph::pool::DrawError;
 
 /// An answer other than the page: a status, and a text that names the value and the rule.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageError {
     status: StatusCode,
     text: String,
@@ -21,6 +21,12 @@ impl PageError {
     /// What the parameters name does not exist.
     pub fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// There is no such request here.
+    pub fn method_not_allowed(method: &Method) -> Self {
+        let text = format!("method {method} is not for this address; header Allow says which are");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, text)
     }
 
     /// The request brings too much.
@@ -41,6 +47,18 @@ impl PageError {
     /// A fault of ours or of a definition, never of the one who asked.
     pub fn internal(text: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, in words for people.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
@@ -69,6 +87,9 @@ impl IntoResponse for PageError {
             tracing::error!(text = self.text, "answered 500");
         }
         let no_store = [("cache-control", "no-store")];
-        (self.status, no_store, format!("{}\n", self.text)).into_response()
+        let mut answer = (self.status, no_store, format!("{}\n", self.text)).into_response();
+        // For people the same is made a page: `pages::error_page`.
+        answer.extensions_mut().insert(self);
+        answer
     }
 }

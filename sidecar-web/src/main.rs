@@ -2,6 +2,8 @@
 
 mod app;
 mod assets;
+mod beside;
+mod data_dir;
 mod error;
 mod files;
 mod graph;
@@ -11,6 +13,7 @@ mod live;
 mod pages;
 mod parameters;
 mod program_views;
+mod redis_away;
 mod redis_client;
 mod server;
 mod status;
@@ -50,7 +53,7 @@ struct Flags {
     config: PathBuf,
     /// Where to listen. Whoever reaches it sees everything: beyond this machine, put a reverse
     /// proxy with access control before it.
-    #[arg(long, default_value = "127.0.0.1:5434")]
+    #[arg(long, default_value = "127.0.0.1:5434", value_parser = listen_address)]
     listen: SocketAddr,
     #[command(subcommand)]
     command: Option<Command>,
@@ -61,6 +64,11 @@ enum Command {
     /// Draws what standard input asks for; the web starts this itself.
     #[command(name = graph::pool::SUBCOMMAND, hide = true)]
     RenderWorker,
+}
+
+/// Reads where to listen.
+fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "it must be an address and a port, as in 127.0.0.1:5434 or [::1]:5434")
 }
 
 fn main() -> ExitCode {

@@ -1,17 +1,23 @@
 //! What users' view programs print: kept for a short time, asked for once by all who want the same,
-//! and few programs at once.
+//! and few programs at once. A program runs apart from the page that asked: the page waits for its
+//! own limit alone, and what comes later is there for the next load.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use line_protocol::Identifier;
 use site::program::{Call, Limits};
-use site::{GraphDefinition, Group, Program, program};
-use tokio::sync::{OnceCell, Semaphore};
+use site::{GraphDefinition, Group, Host, Meta, Program, program};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// Programs that run at once, of all pages together.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
+/// Of these, runs of one program: so that one that hangs leaves room for others.
+const AT_ONCE_OF_ONE: usize = 4;
+/// What has not had its turn by then is not run: the page that asked has long been shown.
+const TURN_LIMIT: Duration = Duration::from_secs(30);
 /// What a program printed, or why it failed, is shown for so long. A changed program is a changed
 /// file of the configuration, and is run at once.
 const HOLDS: Duration = Duration::from_secs(60);
@@ -20,8 +26,8 @@ const KEPT_BYTES: usize = 32 << 20;
 /// A reason on a page has so many characters at most.
 const LONGEST_REASON: usize = 500;
 
-/// For how long a page starts programs; then it shows what it has.
-pub const PAGE_LIMIT: Duration = Duration::from_secs(10);
+/// For how long a page waits for programs; then it shows what it has.
+pub const PAGE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What view programs printed.
 pub struct ProgramViews {
@@ -29,12 +35,27 @@ pub struct ProgramViews {
     state: Mutex<State>,
 }
 
+/// Which program is asked, and of what.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The host.
+    pub host: &'a Arc<Host>,
+    /// The plugin.
+    pub identifier: &'a Identifier,
+    /// What is known of the plugin, without history.
+    pub meta: &'a Meta,
+}
+
 #[derive(Default)]
 struct State {
     kept: HashMap<Key, Kept>,
     bytes: usize,
-    /// Programs that run: who wants the same waits for it.
-    under_way: HashMap<Key, Weak<OnceCell<Outcome>>>,
+    /// Programs that run, or wait for their turn: who wants the same waits for it.
+    under_way: HashMap<Key, watch::Receiver<Option<Outcome>>>,
+    /// By program; as many as the configuration has.
+    turns_of_one: HashMap<PathBuf, Arc<Semaphore>>,
 }
 
 /// What a program's output depends on, as far as it changes while the web runs.
@@ -50,6 +71,13 @@ struct Key {
 /// What was printed, or why nothing was.
 type Outcome = Arc<Result<String, String>>;
 
+/// What is there when one asks.
+enum Asked {
+    Kept(Outcome),
+    /// `None` until it has ended; closed without more where it had no turn.
+    UnderWay(watch::Receiver<Option<Outcome>>),
+}
+
 struct Kept {
     outcome: Outcome,
     since: Instant,
@@ -63,95 +91,139 @@ impl Default for ProgramViews {
 }
 
 impl ProgramViews {
-    /// The groups that a program shows. After `until` none is started any more.
+    /// The groups that a program shows. Waits until `until` at most.
     ///
     /// # Errors
     /// Why there are none, in words for people.
     pub async fn groups(
-        &self,
-        program: &Program,
-        call: &Call<'_>,
+        self: &Arc<Self>,
+        wanted: Wanted<'_>,
         until: Instant,
     ) -> Result<Vec<Group>, String> {
-        let printed = self.printed(program, call, None, until).await;
+        let printed = self.printed(wanted, None, until).await;
         let groups = printed.and_then(|output| program::groups(&output).map_err(|e| e.to_string()));
-        groups.map_err(|reason| named(program, &reason))
+        groups.map_err(|reason| named(wanted.program, &reason))
     }
 
-    /// What a graph of a program draws. After `until` none is started any more.
+    /// What a graph of a program draws. Waits until `until` at most.
     ///
     /// # Errors
     /// Why it can't be drawn, in words for people.
     pub async fn graph(
-        &self,
-        program: &Program,
-        call: &Call<'_>,
+        self: &Arc<Self>,
+        wanted: Wanted<'_>,
         graph: &str,
         until: Instant,
     ) -> Result<GraphDefinition, String> {
-        let printed = self.printed(program, call, Some(graph), until).await;
+        let printed = self.printed(wanted, Some(graph), until).await;
         let graph =
             printed.and_then(|output| GraphDefinition::parse(&output).map_err(|e| e.to_string()));
-        graph.map_err(|reason| named(program, &reason))
+        graph.map_err(|reason| named(wanted.program, &reason))
+    }
+
+    /// Has a program asked for graphs that [`Self::graph`] will want: they run beside each other.
+    pub fn ask_ahead(self: &Arc<Self>, wanted: Wanted<'_>, graphs: &[String]) {
+        for graph in graphs {
+            self.ask(wanted, Some(graph));
+        }
     }
 
     async fn printed(
-        &self,
-        program: &Program,
-        call: &Call<'_>,
+        self: &Arc<Self>,
+        wanted: Wanted<'_>,
         graph: Option<&str>,
         until: Instant,
     ) -> Result<String, String> {
+        let mut answer = match self.ask(wanted, graph) {
+            Asked::Kept(outcome) => return Result::clone(&outcome),
+            Asked::UnderWay(answer) => answer,
+        };
+        match tokio::time::timeout_at(until.into(), answer.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => match &*outcome {
+                Some(outcome) => Result::clone(outcome),
+                None => Err("it printed nothing".to_owned()),
+            },
+            Ok(Err(_)) => Err(format!(
+                "not asked within {} s: other view programs took too long; load the page again",
+                TURN_LIMIT.as_secs()
+            )),
+            Err(_) => {
+                Err("not ready yet; what it prints is shown when the page is loaded again"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// What is kept, or what is under way: it is started where nobody asked for it yet.
+    fn ask(self: &Arc<Self>, wanted: Wanted<'_>, graph: Option<&str>) -> Asked {
+        let Wanted { program, host, identifier, meta } = wanted;
         let key = Key {
             program: program.path().to_owned(),
-            address: call.address.to_owned(),
-            identifier: call.identifier.to_string(),
+            address: host.address.clone(),
+            identifier: identifier.to_string(),
             graph: graph.map(str::to_owned),
-            meta: call.meta.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
+            meta: meta.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
         };
-        let cell = {
-            let mut state = self.lock();
-            if let Some(outcome) = state.fresh(&key) {
-                return Result::clone(&outcome);
-            }
-            state.under_way.retain(|_, cell| cell.strong_count() > 0);
-            let joined = state.under_way.get(&key).and_then(Weak::upgrade);
-            joined.unwrap_or_else(|| {
-                let cell = Arc::new(OnceCell::new());
-                state.under_way.insert(key.clone(), Arc::downgrade(&cell));
-                cell
-            })
-        };
-        let outcome = cell
-            .get_or_try_init(async || {
-                let turn = tokio::time::timeout_at(until.into(), self.turns.acquire());
-                let Ok(_turn) = turn.await else {
-                    return Err(
-                        "not asked in time: other view programs took too long; load the page again",
-                    );
-                };
-                let printed = program.run(call, graph, Limits::default()).await;
-                Ok(Arc::new(match printed {
-                    Ok(printed) => {
-                        if !printed.errors.is_empty() {
-                            tracing::debug!(
-                                "{} said: {}",
-                                program.path().display(),
-                                printed.errors
-                            );
-                        }
-                        Ok(printed.output)
+        let mut state = self.lock();
+        if let Some(outcome) = state.fresh(&key) {
+            return Asked::Kept(outcome);
+        }
+        if let Some(answer) = state.under_way.get(&key) {
+            return Asked::UnderWay(answer.clone());
+        }
+        let (tell, answer) = watch::channel(None);
+        state.under_way.insert(key.clone(), answer.clone());
+        let turns = state.turns_of(program);
+        drop(state);
+
+        let run = Run { views: Arc::clone(self), key };
+        let (program, host) = (program.clone(), Arc::clone(host));
+        let (identifier, meta) = (identifier.clone(), meta.clone());
+        tokio::spawn(async move {
+            let views = Arc::clone(&run.views);
+            let turn = tokio::time::timeout(TURN_LIMIT, views.turn(&turns));
+            let Ok(Some(_turn)) = turn.await else {
+                return;
+            };
+            let call = Call::of(&host, &identifier, &meta);
+            let printed = program.run(&call, run.key.graph.as_deref(), Limits::default()).await;
+            let outcome = Arc::new(match printed {
+                Ok(printed) => {
+                    if !printed.errors.is_empty() {
+                        tracing::debug!("{} said: {}", program.path().display(), printed.errors);
                     }
-                    Err(error) => Err(error.to_string()),
-                }))
-            })
-            .await?;
-        self.lock().keep(key, outcome);
-        Result::clone(outcome)
+                    Ok(printed.output)
+                }
+                Err(error) => Err(error.to_string()),
+            });
+            views.lock().keep(run.key.clone(), &outcome);
+            tell.send_replace(Some(outcome));
+        });
+        Asked::UnderWay(answer)
+    }
+
+    /// A turn among the runs of one program, and among all.
+    async fn turn<'a>(
+        &'a self,
+        of_one: &'a Semaphore,
+    ) -> Option<(SemaphorePermit<'a>, SemaphorePermit<'a>)> {
+        Some((of_one.acquire().await.ok()?, self.turns.acquire().await.ok()?))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A program that is under way, until it is dropped.
+struct Run {
+    views: Arc<ProgramViews>,
+    key: Key,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.views.lock().under_way.remove(&self.key);
     }
 }
 
@@ -161,11 +233,13 @@ impl State {
         kept.is_fresh().then(|| Arc::clone(&kept.outcome))
     }
 
+    fn turns_of(&mut self, program: &Program) -> Arc<Semaphore> {
+        let turns = self.turns_of_one.entry(program.path().to_owned());
+        Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_OF_ONE))))
+    }
+
     /// Keeps an outcome, and makes room for it.
     fn keep(&mut self, key: Key, outcome: &Outcome) {
-        if self.kept.get(&key).is_some_and(|kept| Arc::ptr_eq(&kept.outcome, outcome)) {
-            return;
-        }
         let text = match &**outcome {
             Ok(text) | Err(text) => text.len(),
         };
@@ -216,14 +290,13 @@ fn named(program: &Program, reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use line_protocol::Identifier;
-    use site::{Definitions, Meta, View};
+    use site::{Definitions, Roll, View};
     use std::path::Path;
 
     /// A program that notes each of its starts in the file `starts` beside it.
     fn noted(dir: &Path, rest: &str) -> Program {
         let path = dir.join("view/shop");
-        let text = format!("#!/bin/sh\necho start >>'{}/starts'\n{rest}", dir.display());
+        let text = format!("#!/bin/sh\ncd '{}' && echo start >>starts\n{rest}", dir.display());
         test_redis::write_program(&path, &text);
         let definitions = Definitions::load(&[dir.to_owned()]).unwrap();
         match definitions.view("shop") {
@@ -241,34 +314,40 @@ mod tests {
     }
 
     async fn groups(
-        views: &ProgramViews,
+        views: &Arc<ProgramViews>,
         program: &Program,
         address: &str,
         version: &str,
+        until: Instant,
     ) -> Result<Vec<Group>, String> {
         let identifier = Identifier::parse("shop").unwrap();
         let meta = Meta::from([("version".to_owned(), version.to_owned())]);
-        let metrics_config = serde_json::Map::new();
-        let call = Call {
-            address,
-            hostname: "h",
-            comments: "",
-            identifier: &identifier,
-            metrics_config: &metrics_config,
-            meta: &meta,
+        let roll = Roll {
+            file: "all.yml".into(),
+            metrics_config: serde_json::Map::new(),
+            plugins: vec![identifier.clone()],
         };
-        views.groups(program, &call, in_a_minute()).await
+        let host = Arc::new(Host {
+            address: address.to_owned(),
+            hostname: "h".to_owned(),
+            comments: String::new(),
+            service: "Shop".to_owned(),
+            label: None,
+            roll: Arc::new(roll),
+        });
+        let wanted = Wanted { program, host: &host, identifier: &identifier, meta: &meta };
+        views.groups(wanted, until).await
     }
 
     #[tokio::test]
     async fn a_program_is_asked_again_only_for_another_host_or_other_meta() {
         let dir = tempfile::tempdir().unwrap();
         let program = noted(dir.path(), "printf '#Shop\\nreqs\\n'\n");
-        let views = ProgramViews::default();
+        let views = Arc::default();
         for (address, version, wanted) in
             [("a", "1", 1), ("a", "1", 1), ("b", "1", 2), ("a", "2", 3), ("b", "1", 3)]
         {
-            let groups = groups(&views, &program, address, version).await.unwrap();
+            let groups = groups(&views, &program, address, version, in_a_minute()).await.unwrap();
             assert_eq!((groups[0].label.as_str(), groups[0].graphs.len()), ("Shop", 1));
             assert_eq!(starts(dir.path()), wanted, "{address} {version}");
         }
@@ -277,54 +356,70 @@ mod tests {
     #[tokio::test]
     async fn those_who_ask_for_the_same_at_once_share_one_program() {
         let dir = tempfile::tempdir().unwrap();
-        let program = noted(dir.path(), "sleep 0.3\nprintf '#Shop\\n'\n");
-        let views = ProgramViews::default();
-        let ask = || groups(&views, &program, "a", "1");
+        let program = noted(dir.path(), "printf '#Shop\\n'\n");
+        let views = Arc::default();
+        let ask = || groups(&views, &program, "a", "1", in_a_minute());
         let (one, two, three) = tokio::join!(ask(), ask(), ask());
         assert!(one.is_ok() && two == one && three == one);
         assert_eq!(starts(dir.path()), 1);
     }
 
     #[tokio::test]
-    async fn no_more_than_a_few_run_at_once() {
+    async fn no_more_than_a_few_runs_of_one_program_go_on_at_once() {
         let dir = tempfile::tempdir().unwrap();
         // Each holds a file while it runs, and tells how many there were.
-        let rest = format!(
-            "cd '{}' && : >run.$$ && sleep 0.2 && set -- run.*\nprintf '#%s\\n' $# && rm run.$$\n",
-            dir.path().display()
-        );
-        let program = noted(dir.path(), &rest);
+        let rest = ": >run.$$ && sleep 0.2 && set -- run.*\nprintf '#%s\\n' $# && rm run.$$\n";
+        let program = noted(dir.path(), rest);
         let views = Arc::new(ProgramViews::default());
         let mut asked = tokio::task::JoinSet::new();
         for number in 0..20 {
             let (views, program) = (Arc::clone(&views), program.clone());
-            asked.spawn(async move { groups(&views, &program, &number.to_string(), "1").await });
+            asked.spawn(async move {
+                groups(&views, &program, &number.to_string(), "1", in_a_minute()).await
+            });
         }
         for groups in asked.join_all().await {
             let most: usize = groups.unwrap()[0].label.parse().unwrap();
-            assert!((1..=AT_ONCE).contains(&most), "{most}");
+            assert!((1..=AT_ONCE_OF_ONE).contains(&most), "{most}");
         }
         assert_eq!(starts(dir.path()), 20);
     }
 
+    /// Prints when the file `go` is there.
+    const WAITS: &str = "until [ -e go ]; do sleep 0.02; done\nprintf '#Shop\\n'\n";
+
     #[tokio::test]
-    async fn a_page_that_has_waited_too_long_starts_no_program() {
+    async fn a_page_waits_for_its_limit_alone_and_the_next_has_what_came_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
-        let program = noted(dir.path(), "printf '#Shop\\n'\n");
-        let views = ProgramViews::default();
-        let _all = views.turns.acquire_many(AT_ONCE as u32).await.unwrap();
-        let identifier = Identifier::parse("shop").unwrap();
-        let call = Call {
-            address: "a",
-            hostname: "h",
-            comments: "",
-            identifier: &identifier,
-            metrics_config: &serde_json::Map::new(),
-            meta: &Meta::new(),
-        };
-        let reason = views.groups(&program, &call, Instant::now()).await.unwrap_err();
-        assert!(reason.contains("load the page again"), "{reason}");
-        assert_eq!(starts(dir.path()), 0);
+        let program = noted(dir.path(), WAITS);
+        let views = Arc::default();
+        let now = Instant::now();
+        let reason = groups(&views, &program, "a", "1", now).await.unwrap_err();
+        assert_eq!(
+            reason,
+            "view program shop: not ready yet; what it prints is shown when the page is loaded again"
+        );
+        std::fs::write(dir.path().join("go"), "").unwrap();
+        assert!(groups(&views, &program, "a", "1", in_a_minute()).await.is_ok());
+        assert!(groups(&views, &program, "a", "1", now).await.is_ok(), "it is kept");
+        assert_eq!(starts(dir.path()), 1, "one run served all");
+        assert!(views.lock().under_way.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_leaves_turns_to_others() {
+        let (slow, quick) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let waits = noted(slow.path(), WAITS);
+        let views = Arc::default();
+        let now = Instant::now();
+        for number in 0..2 * AT_ONCE {
+            let asked = groups(&views, &waits, &number.to_string(), "1", now).await;
+            assert!(asked.is_err());
+        }
+        let prints = noted(quick.path(), "printf '#Shop\\n'\n");
+        assert!(groups(&views, &prints, "a", "1", in_a_minute()).await.is_ok());
+        assert!(starts(slow.path()) <= AT_ONCE_OF_ONE);
+        std::fs::write(slow.path().join("go"), "").unwrap();
     }
 
     #[test]

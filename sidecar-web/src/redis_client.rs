@@ -11,7 +11,9 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::sync::OnceCell;
 
+use crate::data_dir;
 use crate::host_state::HostState;
+use crate::redis_away::RedisAway;
 
 /// A Redis that has not answered by then counts as away.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(3);
@@ -28,14 +30,6 @@ const HOSTS_A_PIPELINE: usize = 250;
 /// pages nor all other flushes, flushes have connections of their own.
 const FLUSH_CONNECTIONS: usize = 4;
 
-/// Why Redis gave no answer, in words for people.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("Redis at {address} does not answer as it should: {reason}")]
-pub struct RedisAway {
-    address: String,
-    reason: String,
-}
-
 /// Address and escaped plugin identifier.
 type FlushKey = (String, String);
 type FlushResult = Result<(), RedisAway>;
@@ -50,6 +44,8 @@ pub struct RedisClient {
     hang: Mutex<Option<(Instant, RedisAway)>>,
     /// What the log knows, so that it has one line when Redis goes and one when it comes back.
     is_away: AtomicBool,
+    /// What the log knows of commands that Redis refuses, by their names.
+    refused: Mutex<HashMap<&'static str, RedisAway>>,
     /// Flushes under way: who asks for the same joins in.
     under_way: Mutex<HashMap<FlushKey, Weak<OnceCell<FlushResult>>>>,
 }
@@ -61,10 +57,7 @@ impl RedisClient {
     /// # Errors
     /// Where `address` is none.
     pub fn new(address: &str, password: Option<&str>) -> Result<Self, RedisAway> {
-        let fault = |error: RedisError| RedisAway {
-            address: address.to_owned(),
-            reason: error.to_string(),
-        };
+        let fault = |error: RedisError| RedisAway::new(address, &error);
         let connect = || {
             let mut info = format!("redis://{address}/").into_connection_info()?;
             if let Some(password) = password {
@@ -88,6 +81,7 @@ impl RedisClient {
             next_flush: AtomicUsize::new(0),
             hang: Mutex::default(),
             is_away: AtomicBool::new(false),
+            refused: Mutex::default(),
             under_way: Mutex::default(),
         })
     }
@@ -103,8 +97,9 @@ impl RedisClient {
             for address in chunk {
                 pipeline.cmd("KURADO.HOST").arg(address);
             }
-            for reply in self.ask_all(&pipeline, chunk.len()).await? {
-                states.push(HostState::read(reply).map_err(|fault| self.away(fault))?);
+            for reply in self.ask_all("KURADO.HOST", &pipeline, chunk.len()).await? {
+                let state = HostState::read(reply);
+                states.push(state.map_err(|fault| RedisAway::other(&self.address, fault))?);
             }
         }
         Ok(states)
@@ -115,13 +110,18 @@ impl RedisClient {
     /// # Errors
     /// Where Redis is away or the module is not loaded.
     pub async fn data_dir(&self) -> Result<PathBuf, RedisAway> {
-        let reply = self.ask(&self.reads, redis::cmd("INFO").arg("kurado")).await?;
-        let info: String =
-            redis::from_redis_value(reply).map_err(|error| self.away(error.to_string()))?;
+        let reply = self.ask("INFO", &self.reads, redis::cmd("INFO").arg("kurado")).await?;
+        let info: String = redis::from_redis_value(reply)
+            .map_err(|error| RedisAway::other(&self.address, error.to_string()))?;
         info.lines()
             .find_map(|line| line.strip_prefix("kurado_data_dir:"))
             .map(|directory| PathBuf::from(directory.trim_end()))
-            .ok_or_else(|| self.away("INFO kurado names no kurado_data_dir; is the module loaded?"))
+            .ok_or_else(|| RedisAway::no_module(&self.address))
+    }
+
+    /// Whether the server is on this machine.
+    pub async fn is_here(&self) -> bool {
+        data_dir::is_here(&self.address).await
     }
 
     /// Returns when the pending points of a host's plugin are in their files. Requests for the same
@@ -146,31 +146,39 @@ impl RedisClient {
             let turn = self.next_flush.fetch_add(1, Ordering::Relaxed);
             let connection = self.flushes.get(turn % self.flushes.len()).unwrap_or(&self.reads);
             let command = redis::cmd("KURADO.FLUSH").arg(address).arg(plugin).clone();
-            self.ask(connection, &command).await.map(drop)
+            self.ask("KURADO.FLUSH", connection, &command).await.map(drop)
         })
         .await
         .clone()
     }
 
-    async fn ask(&self, connection: &ConnectionManager, command: &Cmd) -> Result<Value, RedisAway> {
-        self.try_twice(|| {
+    async fn ask(
+        &self,
+        name: &'static str,
+        connection: &ConnectionManager,
+        command: &Cmd,
+    ) -> Result<Value, RedisAway> {
+        self.try_twice(name, || {
             let mut connection = connection.clone();
-            async move { connection.req_packed_command(command).await }
+            async move { connection.req_packed_command(command).await?.extract_error() }
         })
         .await
     }
 
-    async fn ask_all(&self, pipeline: &Pipeline, count: usize) -> Result<Vec<Value>, RedisAway> {
-        let replies = self
-            .try_twice(|| {
-                let mut connection = self.reads.clone();
-                async move { connection.req_packed_commands(pipeline, 0, count).await }
-            })
-            .await?;
-        replies
-            .into_iter()
-            .map(|reply| reply.extract_error().map_err(|e| self.away(e.to_string())))
-            .collect()
+    async fn ask_all(
+        &self,
+        name: &'static str,
+        pipeline: &Pipeline,
+        count: usize,
+    ) -> Result<Vec<Value>, RedisAway> {
+        self.try_twice(name, || {
+            let mut connection = self.reads.clone();
+            async move {
+                let replies = connection.req_packed_commands(pipeline, 0, count).await?;
+                replies.into_iter().map(Value::extract_error).collect()
+            }
+        })
+        .await
     }
 
     /// After a failure the connection manager answers once with what it remembers, while it
@@ -178,6 +186,7 @@ impl RedisClient {
     /// asked twice.
     async fn try_twice<T, F: Future<Output = Result<T, RedisError>>>(
         &self,
+        command: &'static str,
         ask: impl Fn() -> F,
     ) -> Result<T, RedisAway> {
         if let Some((since, away)) = &*self.lock_hang()
@@ -189,32 +198,48 @@ impl RedisClient {
             Err(error) if is_lost(&error) && !error.is_timeout() => ask().await,
             other => other,
         };
-        match answer {
-            Ok(answer) => {
-                if self.is_away.swap(false, Ordering::Relaxed) {
-                    tracing::info!(address = self.address, "Redis answers again");
-                }
-                Ok(answer)
+        let answer = answer.map_err(|error| {
+            let away = RedisAway::new(&self.address, &error);
+            if error.is_timeout() {
+                *self.lock_hang() = Some((Instant::now(), away.clone()));
             }
-            Err(error) => {
-                let away = self.away(error.to_string());
-                if !self.is_away.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("{away}");
-                }
-                if error.is_timeout() {
-                    *self.lock_hang() = Some((Instant::now(), away.clone()));
-                }
-                Err(away)
+            away
+        });
+        self.note(command, answer.as_ref().err());
+        answer
+    }
+
+    /// Writes a line to the log when Redis goes and when it comes back, and when it begins to refuse
+    /// a command and when it takes it again.
+    fn note(&self, command: &'static str, away: Option<&RedisAway>) {
+        let refusal = away.filter(|away| away.is_refusal());
+        if let Some(away) = away
+            && refusal.is_none()
+        {
+            if !self.is_away.swap(true, Ordering::Relaxed) {
+                tracing::warn!("{away}");
             }
+            return;
+        }
+        if self.is_away.swap(false, Ordering::Relaxed) {
+            tracing::info!(address = self.address, "Redis answers again");
+        }
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match refusal {
+            Some(refusal) if refused.get(command) != Some(refusal) => {
+                tracing::warn!("{command}: {refusal}");
+                refused.insert(command, refusal.clone());
+            }
+            Some(_) => {}
+            None if refused.remove(command).is_some() => {
+                tracing::info!(address = self.address, "Redis takes {command} again");
+            }
+            None => {}
         }
     }
 
     fn lock_hang(&self) -> MutexGuard<'_, Option<(Instant, RedisAway)>> {
         self.hang.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn away(&self, reason: impl Into<String>) -> RedisAway {
-        RedisAway { address: self.address.clone(), reason: reason.into() }
     }
 }
 

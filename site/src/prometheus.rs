@@ -258,8 +258,9 @@ pub fn definition(
         let family = rule.family();
         let keys = meta.get(&format!("{KEYS}{family}")).map_or("", String::as_str);
         let keys = keys.split(',').filter(|key| key.chars().all(is_key_char));
-        let keys: Vec<&str> =
-            keys.filter(|k| DataSourceType::of_key(k).is_some()).take(SERIES_A_GRAPH).collect();
+        let mut keys: Vec<&str> = keys.filter(|k| DataSourceType::of_key(k).is_some()).collect();
+        let all = keys.len();
+        keys.truncate(SERIES_A_GRAPH);
         if keys.is_empty() || names.iter().any(|name| *name == family.as_str()) {
             continue;
         }
@@ -283,6 +284,12 @@ pub fn definition(
             graphs.push_str(&format!("{{ {draw} = {key}, name = {name}{limit} }},\n"));
         }
         graphs.push_str("]\n");
+        if all > SERIES_A_GRAPH {
+            let note = format!(
+                "COMMENT:{SERIES_A_GRAPH} of {all} series shown; labels in the mapping choose which\\l"
+            );
+            graphs.push_str(&format!("rrdgraph = [{}]\n", quoted(&note)));
+        }
         names.push(Json::from(family));
     }
     let group = if names.is_empty() {
@@ -468,6 +475,26 @@ mod tests {
         let groups = shown.groups(&plugin, &Meta::new());
         assert_eq!(groups[0].label, "Prometheus (9100)");
         assert_eq!(groups[0].meta[0].0, "warn");
+    }
+
+    #[test]
+    fn a_graph_that_shows_a_part_of_its_series_says_so_in_its_legend() {
+        let rules = config(serde_json::json!([{"metric": "cpu", "key": "cpu-{cpu}"}]));
+        let plugin = id("prometheus:9100");
+        let drawn = |count: usize| {
+            let keys: Vec<String> = (0..count).map(|n| format!("cpu-{n}.gauge")).collect();
+            let meta: Meta = [("keys-cpu-cpu".to_owned(), keys.join(","))].into();
+            let shown = definition(&rules, &plugin, &meta).unwrap();
+            shown.graph(&plugin, "cpu-cpu", &meta).unwrap().arguments
+        };
+        let all = drawn(SERIES_A_GRAPH);
+        assert!(!all.iter().any(|argument| argument.contains("series shown")), "{all:?}");
+        let part = drawn(84);
+        assert_eq!(part.iter().filter(|argument| argument.starts_with("DEF:")).count(), 30);
+        assert_eq!(
+            part.last().unwrap(),
+            "COMMENT:30 of 84 series shown; labels in the mapping choose which\\l"
+        );
     }
 
     #[test]

@@ -70,7 +70,29 @@ for (const { name: screen, ...options } of SCREENS) {
       await anotherPeriodAndOnePluginCanBeChosen(page);
       await fitsTheScreen(page);
       await shoot("4hours");
+
+      await page.goto(url);
+      await hostsStandSideBySide(page);
+      await fitsTheScreen(page);
+      await shoot("servers");
       assert.deepEqual(faults, []);
+    });
+
+    test(`an error is a page like the others: ${screen}, ${colorScheme}`, async (context) => {
+      const window_ = await browser.newContext({ ...options, colorScheme });
+      context.after(() => window_.close());
+      const page = await window_.newPage();
+      const nobody = "nobody-".repeat(12);
+      const answer = await page.goto(new URL(`server?address=${nobody}`, url).href);
+      assert.equal(answer.status(), 404);
+      assert.ok(await page.getByRole("heading", { name: "Not Found" }).isVisible());
+      assert.ok(await page.getByText(`address '${nobody}'`).isVisible());
+      await fitsTheScreen(page);
+      if (screenshots) {
+        await page.screenshot({ path: join(screenshots, `error-${screen}-${colorScheme}.png`) });
+      }
+      await page.getByRole("link", { name: "All services" }).click();
+      await page.waitForSelector(".hosts li");
     });
   }
 }
@@ -123,6 +145,21 @@ async function anotherPeriodAndOnePluginCanBeChosen(page) {
   assert.equal(await page.locator(".plugin").count(), 1);
   const picture = await page.locator("figure img").first().evaluate(look);
   assert.ok(picture.width > 0, `did not load: ${picture.address}`);
+}
+
+async function hostsStandSideBySide(page) {
+  const addresses = await page
+    .locator(".hosts li")
+    .evaluateAll((rows) => rows.map((row) => row.dataset.address));
+  const query = new URLSearchParams(addresses.map((address) => ["address", address]));
+  await page.goto(new URL(`servers?${query}`, url).href);
+  const columns = page.locator(".column");
+  assert.equal(await columns.count(), addresses.length);
+  for (let at = 0; at < addresses.length; at += 1) {
+    assert.equal(await columns.nth(at).locator(".address").innerText(), addresses[at]);
+  }
+  const picture = page.locator("figure img").first();
+  assert.ok((await picture.evaluate(look)).width > 0, "the first picture did not load");
 }
 
 async function fitsTheScreen(page) {

@@ -31,5 +31,6 @@ mod saving;
 mod server;
 mod settings;
 mod shutdown;
+mod web;
 mod whole;
 mod writing;

@@ -3,9 +3,19 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
-/// Draws one picture. `arguments` are rrdgraph's, the command's name first and `-` as file name;
-/// the picture's bytes come back, or librrd's own words about what is wrong.
-pub fn draw(arguments: &[String]) -> Result<Vec<u8>, String> {
+/// What librrd made.
+pub struct Drawn {
+    /// The picture's bytes.
+    pub picture: Vec<u8>,
+    /// What each PRINT says, in order.
+    pub printed: Vec<String>,
+}
+
+/// Draws one picture. `arguments` are rrdgraph's, the command's name first and `-` as file name.
+///
+/// # Errors
+/// librrd's own words about what is wrong.
+pub fn draw(arguments: &[String]) -> Result<Drawn, String> {
     let texts = arguments
         .iter()
         .map(|text| CString::new(text.as_str()))
@@ -25,31 +35,44 @@ pub fn draw(arguments: &[String]) -> Result<Vec<u8>, String> {
     if info.is_null() {
         return Err(last_error());
     }
-    let picture = image_of(info);
-    // SAFETY: `info` came from rrd_graph_v, is freed once, and `picture` is a copy.
+    let drawn = read(info);
+    // SAFETY: `info` came from rrd_graph_v, is freed once, and `drawn` is a copy.
     unsafe { rrd_sys::rrd_info_free(info) };
-    picture.ok_or_else(|| "librrd drew no picture".to_owned())
+    drawn.ok_or_else(|| "librrd drew no picture".to_owned())
 }
 
-/// A copy of the blob named `image` in what rrd_graph_v returned.
-fn image_of(mut entry: *const rrd_sys::rrd_info_t) -> Option<Vec<u8>> {
+/// A copy of what rrd_graph_v returned: the blob `image`, and the texts `print[0]`, `print[1]` and
+/// so on; `None` without a picture.
+fn read(mut entry: *const rrd_sys::rrd_info_t) -> Option<Drawn> {
+    let mut picture = None;
+    let mut printed = Vec::new();
     // SAFETY: `entry` is null or an element of librrd's list, which is linked by `next`, ends in
     // null and is not freed before this function returns.
     while let Some(element) = unsafe { entry.as_ref() } {
-        if element.type_ == rrd_sys::rrd_info_type_RD_I_BLO && !element.key.is_null() {
-            // SAFETY: a key of the list is a NUL-terminated text.
-            let key = unsafe { CStr::from_ptr(element.key) };
+        entry = element.next;
+        if element.key.is_null() {
+            continue;
+        }
+        // SAFETY: a key of the list is a NUL-terminated text.
+        let key = unsafe { CStr::from_ptr(element.key) }.to_bytes();
+        if element.type_ == rrd_sys::rrd_info_type_RD_I_BLO && key == b"image" {
             // SAFETY: the type says which field of the union is set: the blob.
             let blob = unsafe { element.value.u_blo };
-            if key.to_bytes() == b"image" && !blob.ptr.is_null() {
+            if !blob.ptr.is_null() {
                 let size = usize::try_from(blob.size).ok()?;
                 // SAFETY: librrd allocated `size` bytes at `ptr` and they are not changed here.
-                return Some(unsafe { std::slice::from_raw_parts(blob.ptr, size) }.to_vec());
+                picture = Some(unsafe { std::slice::from_raw_parts(blob.ptr, size) }.to_vec());
+            }
+        } else if element.type_ == rrd_sys::rrd_info_type_RD_I_STR && key.starts_with(b"print[") {
+            // SAFETY: the type says which field of the union is set: the text.
+            let text = unsafe { element.value.u_str };
+            if !text.is_null() {
+                // SAFETY: a text of the list is NUL-terminated.
+                printed.push(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned());
             }
         }
-        entry = element.next;
     }
-    None
+    Some(Drawn { picture: picture?, printed })
 }
 
 /// librrd's text about its last failure.

@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub mod drawing;
+mod legend;
 mod librrd;
 pub mod pictures;
 pub mod pool;

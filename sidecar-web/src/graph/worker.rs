@@ -3,14 +3,14 @@
 
 use std::io;
 
-use super::{librrd, protocol};
+use super::{legend, protocol};
 
 /// Draws until the web closes the pipe.
 pub fn run() -> io::Result<()> {
     let mut requests = io::stdin().lock();
     let mut answers = io::stdout().lock();
     while let Some(arguments) = protocol::receive_request(&mut requests)? {
-        protocol::send_answer(&mut answers, &librrd::draw(&arguments))?;
+        protocol::send_answer(&mut answers, &legend::draw(&arguments))?;
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub fn shape(app: &App, parameters: &Parameters, now: i64) -> Result<Shape, Page
     if ranges.is_empty() {
         ranges.push(asked);
     }
-    Ok(Shape { asked, ranges, width, programs_until: Instant::now() + PAGE_LIMIT })
+    Ok(Shape { asked, ranges, width, until: Instant::now() + PAGE_LIMIT })
 }
 
 /// The range that `term`, `from` and `to` ask for; a day where they say nothing.

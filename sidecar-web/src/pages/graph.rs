@@ -12,9 +12,9 @@ use line_protocol::Identifier;
 use site::graph::{GraphError, Source, resolve, sources};
 use site::{GraphDefinition, Host, View};
 
-use crate::app::App;
+use crate::app::{App, Known};
 use crate::error::PageError;
-use crate::files;
+use crate::files::{self, Absent, Received};
 use crate::graph::drawing::{self, CANVAS_WIDTHS, Look};
 use crate::graph::pictures::Key;
 use crate::graph::theme::Theme;
@@ -22,7 +22,7 @@ use crate::pages::controls::asked_range;
 use crate::pages::host_graphs;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
-use crate::redis_client::RedisAway;
+use crate::redis_away::RedisAway;
 
 /// Set where the picture may lack the newest points: says why.
 const NOTICE: HeaderName = HeaderName::from_static("kurado-notice");
@@ -47,7 +47,8 @@ pub async fn page(
         Theme::parse(&quoted(text)).map_err(PageError::bad_request)
     })?;
 
-    let definition = definition_of(&app, host, identifier, graph).await?;
+    let known = app.known(&[host]).await.pop().ok_or_else(|| PageError::internal("no state"))?;
+    let definition = definition_of(&app, host, identifier, graph, &known).await?;
     let own = (host.address.as_str(), identifier);
     let fault = |error: GraphError| PageError::internal(format!("graph '{graph}': {error}"));
     let sources = sources(&definition, own).map_err(fault)?;
@@ -58,14 +59,20 @@ pub async fn page(
         .map_err(|away| PageError::unavailable(format!("where the data is is unknown: {away}")))?;
     let written = {
         let data_dir = data_dir.clone();
-        let (address, identifier) = (host.address.clone(), identifier.clone());
-        tokio::task::spawn_blocking(move || {
-            files::written(&sources, &data_dir)
-                .map_err(|missing| files::no_data(&missing, &address, &identifier))
-        })
-        .await
-        .map_err(|error| PageError::internal(error.to_string()))?
-        .map_err(PageError::not_found)?
+        let received = match (host_graphs::received(&known, identifier), &stale) {
+            (Received::Some, Some(away)) => Received::Waits(away.to_string()),
+            (received, _) => received,
+        };
+        tokio::task::spawn_blocking(move || files::written(&sources, &data_dir))
+            .await
+            .map_err(|error| PageError::internal(error.to_string()))?
+            .map_err(|absent| {
+                let reason = absent.reason(&host.address, identifier, &received);
+                match absent {
+                    Absent::Missing(_) => PageError::not_found(reason),
+                    Absent::Unreadable(_) => PageError::internal(reason),
+                }
+            })?
     };
     let look = Look {
         hostname: &host.hostname,
@@ -121,6 +128,7 @@ async fn definition_of(
     host: &Arc<Host>,
     identifier: &Identifier,
     graph: &str,
+    known: &Known,
 ) -> Result<GraphDefinition, PageError> {
     let Some(view) = app.definitions.view(identifier.name()) else {
         return Err(PageError::not_found(format!(
@@ -130,9 +138,8 @@ async fn definition_of(
     let no_such_graph = || {
         PageError::not_found(format!("graph '{}' is none of plugin '{identifier}'", quoted(graph)))
     };
-    let known = app.known(&[host]).await.pop();
-    let state = known.and_then(|known| known.state);
-    let meta = state
+    let meta = known
+        .state
         .as_ref()
         .and_then(|state| state.plugins.get(&identifier.escaped()))
         .map(|plugin| plugin.meta.clone())

@@ -1,19 +1,21 @@
 //! What a page shows of one host: its plugins with their groups, meta, graphs and warnings.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use line_protocol::Identifier;
 use site::graph::{Source, sources};
-use site::program::Call;
 use site::{GraphDefinition, Group, Host, Meta, View};
+use tokio::sync::Semaphore;
 
 use crate::app::{App, Known};
-use crate::files;
+use crate::beside;
+use crate::files::{self, Absent, Received};
 use crate::graph::size::{self, Size};
 use crate::graph::theme::Theme;
-use crate::host_state::PluginState;
 use crate::links::GraphLink;
+use crate::program_views::Wanted;
 use crate::status;
 use crate::term::{Range, show_seconds};
 
@@ -27,7 +29,11 @@ const DARK: &str = "(prefers-color-scheme: dark)";
 /// Width of the canvas that a click on a graph leads to.
 const LARGE_WIDTH: u32 = 1100;
 
+/// Hosts of a page whose files are looked at beside each other.
+const LOOKS_AT_ONCE: usize = 8;
+
 /// The ranges that each graph of a page shows side by side, and how wide they are.
+#[derive(Clone)]
 pub struct Shape {
     /// The range that was asked for.
     pub asked: Range,
@@ -35,8 +41,8 @@ pub struct Shape {
     pub ranges: Vec<Range>,
     /// Width of the canvas, in pixels.
     pub width: u32,
-    /// Until when view programs are started.
-    pub programs_until: Instant,
+    /// Until when view programs and Redis are waited for.
+    pub until: Instant,
 }
 
 /// A plugin on a page.
@@ -111,21 +117,49 @@ pub struct WarningView {
     pub text: String,
 }
 
-/// The plugins of a host, or one of them, with their graphs over the ranges of `shape`.
+/// The plugins of each host, or one of them, with their graphs over the ranges of `shape`; `known` is
+/// what is known of the hosts, in their order. Hosts and plugins wait beside each other.
 pub async fn plugins(
     app: &App,
-    host: &Host,
-    known: &Known,
+    hosts: &[&Arc<Host>],
+    known: &[Known],
     only: Option<&Identifier>,
     shape: &Shape,
-) -> Vec<PluginView> {
-    let mut drafts = Vec::new();
-    for identifier in host.roll.plugins.iter().filter(|p| only.is_none_or(|only| only == *p)) {
-        let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
-        drafts.push(Draft::new(app, host, identifier, state, shape.programs_until).await);
+) -> Vec<Vec<PluginView>> {
+    let looks = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
+    let until = shape.until;
+    let of_hosts = std::iter::zip(hosts, known).map(|(host, known)| {
+        let shown = host.roll.plugins.iter().filter(|p| only.is_none_or(|only| only == *p));
+        let of_plugins: Vec<_> = shown
+            .map(|identifier| {
+                let (app, host) = (app.clone(), Arc::clone(host));
+                let (identifier, known) = (identifier.clone(), known.clone());
+                async move { Draft::new(&app, &host, &identifier, &known, until).await }
+            })
+            .collect();
+        let (app, host) = (app.clone(), Arc::clone(host));
+        let (shape, looks) = (shape.clone(), Arc::clone(&looks));
+        async move {
+            let drafts = beside::each_other(of_plugins).await;
+            let _turn = looks.acquire().await;
+            let drafts = find_missing(&app, drafts, &host.address, until).await;
+            drafts.into_iter().map(|draft| draft.finish(&app, &host, &shape)).collect()
+        }
+    });
+    beside::each_other(of_hosts).await
+}
+
+/// What is known of how a plugin of a host came to Redis.
+pub fn received(known: &Known, identifier: &Identifier) -> Received {
+    match (&known.away, &known.state) {
+        (Some(_), _) => Received::Unknown,
+        (None, None) => Received::NoHost,
+        (None, Some(state)) => {
+            let plugin = state.plugins.get(&identifier.escaped());
+            let last = plugin.and_then(|plugin| plugin.last_received);
+            if last.is_some() { Received::Some } else { Received::NoPlugin }
+        }
     }
-    let drafts = find_missing(app, drafts, &host.address).await;
-    drafts.into_iter().map(|draft| draft.finish(app, host, shape)).collect()
 }
 
 /// The live warnings of a host, and its plugins that went silent; newest first.
@@ -155,11 +189,11 @@ pub fn warnings(app: &App, host: &Host, known: &Known, now: i64) -> Vec<WarningV
         .collect()
 }
 
-/// The groups that a plugin of a host shows, or why there are none. View programs are started before
-/// `until` alone.
+/// The groups that a plugin of a host shows, or why there are none. View programs are waited
+/// for until `until`.
 pub async fn groups(
     app: &App,
-    host: &Host,
+    host: &Arc<Host>,
     identifier: &Identifier,
     meta: &Meta,
     until: Instant,
@@ -167,7 +201,7 @@ pub async fn groups(
     match app.definitions.view(identifier.name()) {
         Some(View::Data(data)) => data.groups(host, identifier, meta),
         Some(View::Program(program)) => {
-            app.programs.groups(program, &Call::of(host, identifier, meta), until).await
+            app.programs.groups(Wanted { program, host, identifier, meta }, until).await
         }
         None => Err(format!(
             "Nothing says what to show of {identifier}: there is no definition {0}.toml and no program view/{0}",
@@ -177,10 +211,10 @@ pub async fn groups(
 }
 
 /// What a graph of a plugin of a host draws, or why it can't be drawn; `None` where the plugin has
-/// none of that name. View programs are started before `until` alone.
+/// none of that name. View programs are waited for until `until`.
 pub async fn graph(
     app: &App,
-    host: &Host,
+    host: &Arc<Host>,
     identifier: &Identifier,
     name: &str,
     meta: &Meta,
@@ -189,7 +223,8 @@ pub async fn graph(
     match app.definitions.view(identifier.name())? {
         View::Data(data) => data.graph(host, identifier, name, meta).transpose(),
         View::Program(program) => {
-            Some(app.programs.graph(program, &Call::of(host, identifier, meta), name, until).await)
+            let wanted = Wanted { program, host, identifier, meta };
+            Some(app.programs.graph(wanted, name, until).await)
         }
     }
 }
@@ -198,6 +233,7 @@ pub async fn graph(
 struct Draft {
     identifier: Identifier,
     last_received: Option<i64>,
+    received: Received,
     fault: Option<String>,
     groups: Vec<DraftGroup>,
 }
@@ -213,22 +249,31 @@ struct DraftGraph {
     definition: Option<GraphDefinition>,
     sources: Vec<Source>,
     no_data: Option<String>,
+    /// Whether that is for want of a file, which may come.
+    is_missing: bool,
 }
 
 impl Draft {
     async fn new(
         app: &App,
-        host: &Host,
+        host: &Arc<Host>,
         identifier: &Identifier,
-        state: Option<&PluginState>,
+        known: &Known,
         until: Instant,
     ) -> Self {
+        let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
         let none = Meta::new();
         let meta = state.map_or(&none, |state| &state.meta);
         let (groups, fault) = match groups(app, host, identifier, meta, until).await {
             Ok(groups) => (groups, None),
             Err(fault) => (Vec::new(), Some(fault)),
         };
+        if let Some(View::Program(program)) = app.definitions.view(identifier.name()) {
+            let wanted = Wanted { program, host, identifier, meta };
+            for group in &groups {
+                app.programs.ask_ahead(wanted, &group.graphs);
+            }
+        }
         let mut drafts = Vec::with_capacity(groups.len());
         for group in groups {
             let mut graphs = Vec::with_capacity(group.graphs.len());
@@ -242,13 +287,15 @@ impl Draft {
                     Ok(sources) => (sources, None),
                     Err(fault) => (Vec::new(), Some(fault)),
                 };
-                graphs.push(DraftGraph { name, definition: drawn.ok(), sources, no_data });
+                let definition = drawn.ok();
+                graphs.push(DraftGraph { name, definition, sources, no_data, is_missing: false });
             }
             drafts.push(DraftGroup { label: group.label, meta: group.meta, graphs });
         }
         Self {
             identifier: identifier.clone(),
             last_received: state.and_then(|state| state.last_received),
+            received: received(known, identifier),
             fault,
             groups: drafts,
         }
@@ -296,44 +343,47 @@ impl Draft {
 
 /// Notes for each graph which of its files are missing. Points that came a moment ago may have no
 /// file yet: then the plugin is flushed, and looked at once more.
-async fn find_missing(app: &App, mut drafts: Vec<Draft>, address: &str) -> Vec<Draft> {
+async fn find_missing(app: &App, drafts: Vec<Draft>, address: &str, until: Instant) -> Vec<Draft> {
     let Ok(data_dir) = app.data_dir().await else {
         return drafts;
     };
-    for flushed in [false, true] {
-        let directory = data_dir.clone();
-        let own = Arc::new(address.to_owned());
-        let looked = tokio::task::spawn_blocking(move || {
-            for draft in &mut drafts {
-                let identifier = draft.identifier.clone();
-                for graph in draft.groups.iter_mut().flat_map(|group| &mut group.graphs) {
-                    if graph.sources.is_empty() {
-                        continue; // A fault is noted already.
-                    }
-                    graph.no_data = files::written(&graph.sources, &directory)
-                        .err()
-                        .map(|missing| files::no_data(&missing, &own, &identifier));
-                }
-            }
-            drafts
-        });
-        drafts = looked.await.unwrap_or_default();
-        if flushed {
-            break;
+    let mut drafts = look(drafts, address, &data_dir).await;
+    let mut any = false;
+    for draft in &mut drafts {
+        let mut graphs = draft.groups.iter().flat_map(|group| &group.graphs);
+        if draft.last_received.is_none() || !graphs.any(|graph| graph.is_missing) {
+            continue;
         }
-        let mut any = false;
-        for draft in &drafts {
-            let mut graphs = draft.groups.iter().flat_map(|group| &group.graphs);
-            if draft.last_received.is_some() && graphs.any(|graph| graph.no_data.is_some()) {
-                let plugin = draft.identifier.escaped();
-                any |= app.redis.flush(address, &plugin).await.is_ok();
-            }
+        let plugin = draft.identifier.escaped();
+        let flushed = tokio::time::timeout_at(until.into(), app.redis.flush(address, &plugin));
+        match flushed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) if draft.received == Received::Unknown => continue,
+            Ok(Err(away)) => draft.received = Received::Waits(away.to_string()),
+            Err(_) => draft.received = Received::Waits("Redis is slow to write it".to_owned()),
         }
-        if !any {
-            break;
-        }
+        any = true;
     }
-    drafts
+    if any { look(drafts, address, &data_dir).await } else { drafts }
+}
+
+async fn look(mut drafts: Vec<Draft>, address: &str, data_dir: &Path) -> Vec<Draft> {
+    let (address, data_dir) = (address.to_owned(), data_dir.to_owned());
+    let looked = tokio::task::spawn_blocking(move || {
+        for draft in &mut drafts {
+            for graph in draft.groups.iter_mut().flat_map(|group| &mut group.graphs) {
+                if graph.sources.is_empty() {
+                    continue; // A fault is noted already.
+                }
+                let absent = files::written(&graph.sources, &data_dir).err();
+                graph.is_missing = matches!(absent, Some(Absent::Missing(_)));
+                graph.no_data = absent
+                    .map(|absent| absent.reason(&address, &draft.identifier, &draft.received));
+            }
+        }
+        drafts
+    });
+    looked.await.unwrap_or_default()
 }
 
 fn picture(

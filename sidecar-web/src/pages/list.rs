@@ -18,7 +18,7 @@ use crate::parameters::{Parameters, quoted};
 #[template(path = "list.html")]
 struct ListPage<'a> {
     version: &'static str,
-    notice: Option<String>,
+    notices: Vec<String>,
     selected: Option<&'a str>,
     total: usize,
     entries: Vec<Entry<'a>>,
@@ -61,10 +61,7 @@ pub async fn page(
     let services = selected_services(&app.site, selected)?;
     let hosts: Vec<&Arc<Host>> = services.iter().flat_map(Service::hosts).collect();
     let known = app.known(&hosts).await;
-    let notice = known.iter().find_map(|known| {
-        let away = known.away.as_ref()?;
-        Some(format!("Statuses are unknown. {away}"))
-    });
+    let notices = app.notices(&known).await;
     let now = App::now();
     let mut known = known.iter();
     let services = services
@@ -85,7 +82,7 @@ pub async fn page(
         .collect();
     html(&ListPage {
         version: &assets::VERSION,
-        notice: app.notice(notice),
+        notices,
         selected,
         total: app.site.services().iter().map(count).sum(),
         entries: app

@@ -1,6 +1,7 @@
 //! The pages, one file each, and what they share.
 
 pub mod controls;
+pub mod error_page;
 pub mod graph;
 pub mod healthz;
 pub mod host_graphs;

@@ -22,7 +22,7 @@ use crate::parameters::Parameters;
 #[template(path = "server.html")]
 struct ServerPage<'a> {
     version: &'static str,
-    notice: Option<String>,
+    notices: Vec<String>,
     host: &'a Host,
     service_link: String,
     status: &'static str,
@@ -41,16 +41,15 @@ pub async fn page(
     let only = parameters.get("plugin_identifier").map(|text| plugin_of(host, text)).transpose()?;
     let now = App::now();
     let shape = shape(&app, &parameters, now)?;
-    let known = app.known(&[host]).await.pop().ok_or_else(|| PageError::internal("no state"))?;
+    let mut known = app.known(&[host]).await;
+    let notices = app.notices(&known).await;
+    let known = known.pop().ok_or_else(|| PageError::internal("no state"))?;
     let plugins: Vec<&Identifier> = host.roll.plugins.iter().collect();
+    let alone = std::slice::from_ref(&known);
+    let shown = host_graphs::plugins(&app, &[host], alone, only, &shape).await.pop();
     html(&ServerPage {
         version: &assets::VERSION,
-        notice: app.notice(
-            known
-                .away
-                .as_ref()
-                .map(|away| format!("What is shown may be old or incomplete. {away}")),
-        ),
+        notices,
         host,
         service_link: service_link(&host.service),
         status: app.status(host, &known, now).name(),
@@ -64,6 +63,6 @@ pub async fn page(
             now,
         ),
         warnings: host_graphs::warnings(&app, host, &known, now),
-        plugins: host_graphs::plugins(&app, host, &known, only, &shape).await,
+        plugins: shown.unwrap_or_default(),
     })
 }

@@ -29,7 +29,7 @@ const WIDTH: u32 = 420;
 #[template(path = "servers.html")]
 struct ServersPage<'a> {
     version: &'static str,
-    notice: Option<String>,
+    notices: Vec<String>,
     controls: Controls,
     columns: Vec<Column<'a>>,
 }
@@ -66,28 +66,26 @@ pub async fn page(
     let only = only.transpose()?;
     let now = App::now();
     let asked = asked_range(&app, &parameters, now)?;
-    let programs_until = Instant::now() + PAGE_LIMIT;
-    let shape = Shape { asked, ranges: vec![asked], width: WIDTH, programs_until };
+    let until = Instant::now() + PAGE_LIMIT;
+    let shape = Shape { asked, ranges: vec![asked], width: WIDTH, until };
     let known = app.known(&hosts).await;
     let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
     let controls = Controls::new(&app, "servers", &addresses, &plugins, only, &asked, now);
-    let notice = known.iter().find_map(|known| {
-        let away = known.away.as_ref()?;
-        Some(format!("What is shown may be old or incomplete. {away}"))
-    });
-    let mut columns = Vec::with_capacity(hosts.len());
-    for (host, known) in std::iter::zip(hosts, &known) {
-        columns.push(Column {
+    let notices = app.notices(&known).await;
+    let shown = host_graphs::plugins(&app, &hosts, &known, only, &shape).await;
+    let columns = std::iter::zip(hosts, &known)
+        .zip(shown)
+        .map(|((host, known), plugins)| Column {
             host,
             link: Link::to("server")
                 .with("address", &host.address)
                 .over(&asked, &app.zone)
                 .finish(),
             status: app.status(host, known, now).name(),
-            plugins: host_graphs::plugins(&app, host, known, only, &shape).await,
-        });
-    }
-    html(&ServersPage { version: &assets::VERSION, notice: app.notice(notice), controls, columns })
+            plugins,
+        })
+        .collect();
+    html(&ServersPage { version: &assets::VERSION, notices, controls, columns })
 }
 
 /// The distinct hosts that the request names.

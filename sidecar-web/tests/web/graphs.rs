@@ -81,11 +81,11 @@ fn a_picture_that_the_browser_has_is_not_sent_again_until_its_files_change() {
 }
 
 #[test]
-fn a_graph_without_files_says_which_series_never_came_there_and_on_the_page() {
+fn a_graph_without_files_says_of_which_series_there_and_on_the_page() {
     let web = Web::start();
     web.record("base", &["loadavg-1"]);
     std::fs::remove_file(web.data_dir().join(HOST).join("base/processors.gauge.rrd")).unwrap();
-    let says = "no data yet: processors.gauge was never received";
+    let says = "no file yet: processors.gauge";
     let picture = web.get(&format!("/graph?address={HOST}&plugin_identifier=base&graph=loadavg-1"));
     assert_eq!((picture.status, picture.text().trim_end()), (404, says));
     let page = web.get(&format!("/server?address={HOST}"));

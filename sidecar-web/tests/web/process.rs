@@ -36,6 +36,11 @@ impl Web {
 
     /// The same, after something was put into the folder of its files.
     pub fn start_after(prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_kurado-web")), prepare)
+    }
+
+    /// The same by this command, which gets the web's arguments.
+    pub fn start_by(mut command: Command, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         std::fs::write(folder.path().join("all.yml"), "metrics:\n  - base\n  - redis\n").unwrap();
@@ -49,7 +54,7 @@ impl Web {
             ),
         )
         .unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_kurado-web"))
+        let mut process = command
             .arg("--config")
             .arg(&config)
             .args(["--listen", "127.0.0.1:0"])

@@ -1,6 +1,7 @@
 //! Plugins that are shown by users' programs.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::process::{HOST, Web};
 
@@ -63,4 +64,34 @@ fn a_view_program_that_fails_shows_its_reason_in_its_place_and_costs_the_rest_no
     assert!(page.contains("<h3>CPU Memory</h3>"), "{page}");
     let pages = web.get(&format!("/servers?address={HOST}&address=2001:db8::1")).text();
     assert_eq!(pages.matches("view program redis.sh: no").count(), 2, "{pages}");
+}
+
+#[test]
+fn view_programs_that_hang_cost_many_hosts_one_wait_and_say_so_in_their_places() {
+    let hanging = "#!/bin/sh\nexec sleep 1000\n";
+    let hosts = || (0..60).map(|n| format!("10.2.0.{n}"));
+    let web = Web::start_after(|folder| write(folder, hanging));
+    let config = web.folder.path().join("kurado.yml");
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    hosts().for_each(|host| text.push_str(&format!("      - {host} shop\n")));
+    std::fs::write(&config, text).unwrap();
+    test_redis::eventually("the hosts", || web.get("/").text().contains("10.2.0.59").then_some(()));
+
+    let query: Vec<String> = hosts().map(|host| format!("address={host}")).collect();
+    let started = Instant::now();
+    let page = web.get(&format!("/servers?{}", query.join("&")));
+    let took = started.elapsed();
+    assert_eq!(page.status, 200);
+    let reason =
+        "view program redis.sh: not ready yet; what it prints is shown when the page is loaded";
+    assert_eq!(page.text().matches(reason).count(), 60, "{}", page.text());
+    assert_eq!(page.text().matches("<h3>CPU Memory</h3>").count(), 60);
+    // One after the other they would have cost ten seconds each, or 150 s with four at once.
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    // A run that was ended is told to the pages after it.
+    test_redis::eventually("the reason", || {
+        let page = web.get("/server?address=10.2.0.0").text();
+        page.contains("view program redis.sh: ").then_some(())?;
+        (!page.contains("not ready yet")).then_some(())
+    });
 }

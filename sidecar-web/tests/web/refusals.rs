@@ -79,6 +79,37 @@ fn each_bad_parameter_is_refused_with_value_and_rule() {
     }
 }
 
+#[test]
+fn an_error_is_a_page_to_a_browser_and_a_line_to_others() {
+    let web = Web::start();
+    let browser = "accept: text/html,application/xhtml+xml,*/*;q=0.8";
+    for (target, status, heading) in [
+        ("/server?address=%3Cb%3E", 404, "Not Found"),
+        ("/server", 400, "Bad Request"),
+        ("/graph?address=10.0.0.1&plugin_identifier=base&graph=none", 404, "Not Found"),
+        ("/nothing", 404, "Not Found"),
+    ] {
+        let plain = web.get(target);
+        let page = web.get_with(target, browser);
+        for (answer, kind) in [(&plain, "text/plain"), (&page, "text/html")] {
+            assert_eq!(answer.status, status, "{target}");
+            assert!(answer.headers["content-type"].starts_with(kind), "{target}");
+            assert_eq!(answer.headers["cache-control"], "no-store", "{target}");
+            assert_eq!(answer.headers["vary"], "accept", "{target}");
+        }
+        let text = plain.text().trim_end().replace('<', "&#60;").replace('>', "&#62;");
+        let page = page.text();
+        assert!(page.contains(&format!("<p>{}</p>", text.replace('\'', "&#39;"))), "{page}");
+        assert!(page.contains(&format!("<h1>{heading} <small>{status}</small></h1>")), "{page}");
+        assert!(page.contains("<link rel=\"stylesheet\""), "{page}");
+    }
+    let picture = "accept: image/avif,image/webp,*/*";
+    let answer = web.get_with("/graph", picture);
+    assert_eq!(answer.text(), "parameter address is missing\n");
+    // A page is never made an error.
+    assert_eq!(web.get_with("/", browser).status, 200);
+}
+
 fn addresses(count: usize) -> String {
     (0..count)
         .map(|n| format!("address=10.1.{}.{}", n / 250, n % 250))
@@ -95,7 +126,9 @@ fn another_method_and_a_body_without_end_are_refused() {
              content-length: {length}\r\n\r\n"
         ))
     };
-    assert_eq!(request("DELETE", 0).status, 405);
+    let other = request("DELETE", 0);
+    assert_eq!((other.status, other.headers["allow"].as_str()), (405, "GET,HEAD,POST"));
+    assert!(other.text().starts_with("method DELETE is not for this address"), "{}", other.text());
     assert_eq!(request("POST", 2 << 20).status, 413);
     assert_eq!(request("POST", 0).status, 400);
 }
