@@ -15,8 +15,8 @@ use site::{Configuration, Definitions, Fault, Roll, Site, View, WrittenSettings,
 use crate::fetch::Fetcher;
 use crate::fetch::declaration::{Declaration, SettingFault, Settings};
 use crate::own_report::OWN_PLUGIN;
-use crate::{Failure, data_dir};
 use crate::targets::{Way, plugins};
+use crate::{Failure, data_dir};
 
 /// What becomes of a configuration that has warnings, but no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -140,7 +140,7 @@ impl App {
         });
         let data_dir = match self.looked_at_data_dir().await {
             Ok(found) => found.fault,
-            Err(_) => data_dir::fault(self.site.config().data_dir.as_deref(), None),
+            Err(_) => data_dir::fault(self.site.config(), None),
         };
         fault.into_iter().chain(away).chain(data_dir).collect()
     }
@@ -218,10 +218,9 @@ impl App {
             (Err(_), Some(found)) => return Ok(found),
             (Err(away), None) => return Err(away),
         };
-        let here = self.redis.is_here().await.then(|| said.clone());
-        let configured = self.site.config().data_dir.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            data_dir::fault(configured.as_deref(), here.as_deref())
+        let looked = tokio::task::spawn_blocking({
+            let (config, said) = (self.site.config().clone(), said.clone());
+            move || data_dir::fault(&config, Some(&said))
         });
         let fault = looked.await.unwrap_or_default();
         let found = DataDir { since: Instant::now(), said, fault };

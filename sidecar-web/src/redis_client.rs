@@ -11,7 +11,6 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::sync::OnceCell;
 
-use crate::data_dir;
 use crate::host_state::HostState;
 use crate::redis_away::RedisAway;
 
@@ -117,11 +116,6 @@ impl RedisClient {
             .find_map(|line| line.strip_prefix("kurado_data_dir:"))
             .map(|directory| PathBuf::from(directory.trim_end()))
             .ok_or_else(|| RedisAway::no_module(&self.address))
-    }
-
-    /// Whether the server is on this machine.
-    pub async fn is_here(&self) -> bool {
-        data_dir::is_here(&self.address).await
     }
 
     /// Returns when the pending points of a host's plugin are in their files. Requests for the same

@@ -55,7 +55,8 @@ const KNOWN: [&str; 8] = [
 
 impl Config {
     /// The settings of a file that says nothing.
-    pub(crate) fn new(file: &Path) -> Self {
+    #[must_use]
+    pub fn new(file: &Path) -> Self {
         Self {
             redis: "127.0.0.1:6379".to_owned(),
             data_dir: None,

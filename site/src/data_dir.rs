@@ -30,7 +30,7 @@ pub fn data_dir_warning(config: &Config, of_redis: &Path) -> Option<String> {
         Err(_) => return None,
     };
     Some(format!(
-        "config data_dir is '{}', {why}; Redis at {} keeps its files in '{}': correct data_dir or leave it out",
+        "config data_dir is '{}', {why}; Redis at {} keeps its files in '{}': correct data_dir in kurado.yml, or leave it out",
         configured.display(),
         config.redis,
         of_redis.display()

@@ -105,15 +105,15 @@ fn another_data_dir_than_that_of_redis_is_told_with_both_until_it_is_mended() {
     let web = Web::start(&redis, &wrong, "");
     for page in web.pages() {
         for part in [
-            format!("config data_dir is {},", wrong.display()),
-            format!("Redis says {}.", right.display()),
-            "Correct data_dir in kurado.yml, or leave it out".to_owned(),
+            format!("config data_dir is &#39;{}&#39;,", wrong.display()),
+            format!("keeps its files in &#39;{}&#39;:", right.display()),
+            "correct data_dir in kurado.yml, or leave it out".to_owned(),
         ] {
             assert!(page.contains(&part), "{part}: {page}");
         }
     }
     let log = fs::read_to_string(redis.path().join("kurado-web.log")).unwrap();
-    assert_eq!(log.matches("Correct data_dir in kurado.yml").count(), 1, "{log}");
+    assert_eq!(log.matches("correct data_dir in kurado.yml").count(), 1, "{log}");
     write_configuration(&redis, &right, &[HOST, SILENT_HOST]);
     eventually("the right directory", || {
         (!web.get("/").contains("class=\"notice\"")).then_some(())

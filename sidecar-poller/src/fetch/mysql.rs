@@ -185,4 +185,3 @@ impl Login {
         format!("{}{hint}", fault.reason())
     }
 }
-
