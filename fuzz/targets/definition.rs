@@ -25,8 +25,10 @@ fuzz_target!(|source: &[u8]| {
     fs::write(&path, source).expect("a file");
     let definitions = match Definitions::load(&[DIRECTORY.path().to_owned()]) {
         Ok(definitions) => definitions,
-        Err(error) => {
-            assert_eq!(error.file.parent(), Some(DIRECTORY.path() as &Path));
+        Err(fault) => {
+            for error in fault.all() {
+                assert_eq!(error.file.parent(), Some(DIRECTORY.path() as &Path));
+            }
             return;
         }
     };
