@@ -10,6 +10,7 @@ mod dns;
 mod exposition;
 #[path = "../../sidecar-poller/src/fetch"]
 mod fetch {
+    pub mod declaration;
     mod gaurun;
     mod goapp;
     mod http;

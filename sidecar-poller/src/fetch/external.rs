@@ -13,13 +13,12 @@ use site::{Config, Host, Meta, Program};
 use tokio::sync::{Mutex, Semaphore};
 use tracing::debug;
 
+use super::report::ODD_LINES;
 use super::{FetchError, LIMIT, Report, Request};
 use crate::connection::{self, Credentials, connect};
 
 /// How many programs run at once, all in all: a fetch waits mostly, but a program is a process.
 const PROGRAMS_AT_ONCE: usize = 64;
-/// The warning of lines that were not understood.
-pub const ODD_LINES: &str = "output";
 const META_LIMITS: connection::Limits =
     connection::Limits { connect: Duration::from_secs(1), reply: Duration::from_secs(2) };
 

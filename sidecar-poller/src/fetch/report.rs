@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use line_protocol::{DataSourceType, Identifier, Value};
 
-use super::external;
-
 /// How long one fetch may take, all in all.
 pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// The warning of lines that were not understood.
+pub const ODD_LINES: &str = "output";
 
 /// What was fetched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Report {
     /// What of a program's lines was not understood.
     #[must_use]
     pub fn odd_lines(&self) -> Option<String> {
-        let warning = self.warnings.iter().find(|(name, _)| name == external::ODD_LINES);
+        let warning = self.warnings.iter().find(|(name, _)| name == ODD_LINES);
         warning.map(|(_, text)| one_column(text))
     }
 
