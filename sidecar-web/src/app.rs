@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use site::{Configuration, Definitions, Host, Site};
 
 use crate::error::PageError;
-use crate::graph::pictures::Pictures;
+use crate::graph::outputs::Outputs;
 use crate::host_state::HostState;
 use crate::live::Live;
 use crate::parameters::quoted;
@@ -44,8 +44,8 @@ pub struct App {
     pub fault: Option<String>,
     /// The way to Redis.
     pub redis: Arc<RedisClient>,
-    /// The pictures of graphs.
-    pub pictures: Arc<Pictures>,
+    /// The pictures and numbers of graphs.
+    pub outputs: Arc<Outputs>,
     /// The zone in which times are shown and read.
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
@@ -70,7 +70,7 @@ impl App {
     pub fn new(
         configuration: Configuration,
         password: Option<String>,
-        pictures: Pictures,
+        outputs: Outputs,
         zone: TimeZone,
     ) -> Result<Self, RedisAway> {
         let Configuration { site, definitions } = configuration;
@@ -81,7 +81,7 @@ impl App {
             programs: Arc::default(),
             fault: None,
             redis: Arc::new(redis),
-            pictures: Arc::new(pictures),
+            outputs: Arc::new(outputs),
             zone,
             last_known: Arc::default(),
             data_dir: Arc::default(),

@@ -22,6 +22,15 @@ const NARROW_LEGEND: &str = "LEGEND:6.5:DejaVu Sans Mono";
 /// Below this a canvas is narrow, in pixels.
 pub const NARROW: u32 = 360;
 
+/// A picture's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// Pixels.
+    Png,
+    /// Lines.
+    Svg,
+}
+
 /// How a picture is to look, apart from its definition.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
@@ -37,6 +46,8 @@ pub struct Look<'a> {
     pub theme: Theme,
     /// Pixels of the picture a pixel of the page: 2 for dense screens.
     pub scale: u32,
+    /// As what it is drawn.
+    pub format: ImageFormat,
 }
 
 /// rrdgraph's arguments: the command's name, the picture to memory, our options, and behind them the
@@ -48,7 +59,11 @@ pub fn arguments(look: &Look<'_>, vertical_label: &str, definition: Vec<String>)
         arguments.push(name.to_owned());
         arguments.push(value);
     };
-    option("--imgformat", "PNG".to_owned());
+    let format = match look.format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Svg => "SVG",
+    };
+    option("--imgformat", format.to_owned());
     option("--start", look.range.start.to_string());
     option("--end", look.range.end.to_string());
     option("--width", look.width.to_string());

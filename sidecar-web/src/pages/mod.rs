@@ -1,5 +1,6 @@
 //! The pages, one file each, and what they share.
 
+pub mod asked_graph;
 pub mod controls;
 pub mod graph;
 pub mod healthz;
