@@ -209,6 +209,7 @@ pub fn router(live: Live) -> Router {
         .route("/server", get(pages::server::page))
         .route("/servers", get(pages::servers::page))
         .route("/graph", get(pages::graph::page))
+        .route("/details", get(pages::details::page))
         .route(
             "/api/host-status",
             get(pages::host_status::by_query).post(pages::host_status::by_form),

@@ -43,6 +43,12 @@ impl PageError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 
+    /// What it says.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
     }

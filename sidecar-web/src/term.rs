@@ -150,6 +150,16 @@ impl Previous {
         }
     }
 
+    /// As the switcher has it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Day => "Day before",
+            Self::Week => "Week before",
+            Self::Month => "4 weeks before",
+        }
+    }
+
     /// As a title says it.
     #[must_use]
     pub fn title(self) -> &'static str {

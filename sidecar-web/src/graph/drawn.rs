@@ -2,6 +2,8 @@
 //! colours. Definitions come from users' programs too, so whatever rrdgraph takes is read here; what
 //! is not understood is left out, and left to librrd.
 
+use std::collections::BTreeMap;
+
 use super::number_format::NumberFormat;
 
 /// A value that a graph draws.
@@ -15,7 +17,7 @@ pub struct Series {
     pub color: String,
     /// How it is drawn.
     pub shape: Shape,
-    /// How the legend writes its numbers.
+    /// How the legend writes its numbers; where it has none, as it writes those of the others.
     pub format: NumberFormat,
 }
 
@@ -99,6 +101,7 @@ pub fn series(arguments: &[String]) -> Vec<Series> {
     let mut known = Vec::new();
     // Whose numbers stand in the legend next.
     let mut latest = None;
+    let mut formats = BTreeMap::new();
     for argument in arguments {
         match Instruction::read(argument) {
             Instruction::Def { name, .. } | Instruction::Cdef { name, .. } => known.push(name),
@@ -118,12 +121,16 @@ pub fn series(arguments: &[String]) -> Vec<Series> {
                 });
             }
             Instruction::Print { format } => {
-                if let Some(series) = latest.take().and_then(|at| series.get_mut(at)) {
-                    series.format = NumberFormat::read(format);
+                if let Some(at) = latest.take() {
+                    formats.insert(at, NumberFormat::read(format));
                 }
             }
             Instruction::Vdef { .. } | Instruction::Other => {}
         }
+    }
+    for (at, series) in series.iter_mut().enumerate() {
+        let format = formats.get(&at).or_else(|| formats.values().next());
+        series.format = format.cloned().unwrap_or_default();
     }
     series
 }

@@ -17,7 +17,7 @@ use crate::graph::outputs::Key;
 use crate::graph::protocol::Request;
 use crate::graph::theme::Theme;
 use crate::graph::{drawn, numbers, previous};
-use crate::pages::controls::asked_range;
+use crate::pages::controls::{asked_comparison, asked_range};
 use crate::pages::host_graphs;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
@@ -68,18 +68,16 @@ impl AskedGraph {
     pub fn read(app: &App, parameters: &Parameters) -> Result<Self, PageError> {
         let host = app.host(parameters.required("address")?)?;
         let identifier = plugin_of(host, parameters.required("plugin_identifier")?)?;
-        let or_refuse = PageError::bad_request;
         let theme = parameters.get("theme").map(|text| Theme::parse(&quoted(text)));
-        let compared = parameters.get("compare").map(|text| Previous::parse(&quoted(text)));
         Ok(Self {
             host: Arc::clone(host),
             identifier: identifier.clone(),
             name: parameters.required("graph")?.to_owned(),
             range: asked_range(app, parameters, App::now())?,
-            compared: compared.transpose().map_err(or_refuse)?,
+            compared: asked_comparison(parameters)?,
             width: parameters.number("width", CANVAS_WIDTHS, DEFAULT_WIDTH)?,
             scale: parameters.number("scale", 1..=2, 1)?,
-            theme: theme.transpose().map_err(or_refuse)?.unwrap_or(Theme::Light),
+            theme: theme.transpose().map_err(PageError::bad_request)?.unwrap_or(Theme::Light),
         })
     }
 

@@ -15,7 +15,7 @@ use crate::graph::theme::Theme;
 use crate::host_state::PluginState;
 use crate::links::GraphLink;
 use crate::status;
-use crate::term::{Range, show_seconds};
+use crate::term::{Previous, Range, show_seconds};
 
 /// Width of the canvas on a phone, where it is narrower than on other screens, in pixels.
 const PHONE_WIDTH: u32 = 270;
@@ -24,15 +24,14 @@ const PHONE: &str = "(max-width: 600px)";
 const PHONE_DARK: &str = "(max-width: 600px) and (prefers-color-scheme: dark)";
 const DARK: &str = "(prefers-color-scheme: dark)";
 
-/// Width of the canvas that a click on a graph leads to.
-const LARGE_WIDTH: u32 = 1100;
-
 /// The ranges that each graph of a page shows side by side, and how wide they are.
 pub struct Shape {
     /// The range that was asked for.
     pub asked: Range,
     /// Those that are shown, in order.
     pub ranges: Vec<Range>,
+    /// With what before each graph is compared.
+    pub compared: Option<Previous>,
     /// Width of the canvas, in pixels.
     pub width: u32,
     /// Until when view programs are started.
@@ -76,7 +75,7 @@ pub struct GraphView {
 /// A picture as a page has it: for light screens of usual width, and its other sources.
 pub struct PictureView {
     /// Where a click leads.
-    pub large: String,
+    pub details: String,
     /// The picture's address.
     pub link: String,
     /// The same with twice the pixels.
@@ -277,6 +276,7 @@ impl Draft {
                             plugin: identifier.as_str(),
                             graph: &graph.name,
                             range,
+                            compared: shape.compared,
                         };
                         picture(app, host, &link, definition, shape.width)
                     })
@@ -346,7 +346,8 @@ async fn find_missing(app: &App, mut drafts: Vec<Draft>, address: &str) -> Vec<D
     drafts
 }
 
-fn picture(
+/// A graph over one range as a page has it.
+pub fn picture(
     app: &App,
     host: &Host,
     link: &GraphLink<'_>,
@@ -361,7 +362,7 @@ fn picture(
         size: size::of(definition, width),
     };
     PictureView {
-        large: of(LARGE_WIDTH, Theme::Light, 1),
+        details: link.details(&app.zone),
         link: of(width, Theme::Light, 1),
         dense: of(width, Theme::Light, 2),
         size: size::of(definition, width),

@@ -2,6 +2,7 @@
 
 pub mod asked_graph;
 pub mod controls;
+pub mod details;
 pub mod graph;
 pub mod healthz;
 pub mod host_graphs;

@@ -57,6 +57,12 @@ fn each_bad_parameter_is_refused_with_value_and_rule() {
         (format!("{graph}&scale=9"), 400, "scale '9' must be a whole number from 1 to 2"),
         (format!("{graph}&theme=pink"), 400, "theme 'pink' must be light or dark"),
         (format!("{graph}&term=--end"), 400, "term '--end' must be"),
+        (format!("{graph}&format=gif"), 400, "format 'gif' must be png, svg, json or csv"),
+        (format!("{graph}&compare=year"), 400, "compare 'year' must be day, week or month"),
+        (format!("{graph}&rows=9"), 400, "rows '9' must be a whole number from 10 to 12000"),
+        (graph.replacen("/graph", "/details", 1) + "x", 404, "is none of plugin 'base'"),
+        (format!("/server?address={HOST}&compare=x"), 400, "compare 'x' must be day"),
+        (format!("/servers?address={HOST}&compare=x"), 400, "compare 'x' must be day"),
         (
             format!("{graph}&term=custom&from=2&to=1"),
             400,
