@@ -4,6 +4,7 @@
 use form_urlencoded::Serializer;
 use jiff::tz::TimeZone;
 
+use crate::graph::drawing::{CANVAS_HEIGHT, Form, Legend};
 use crate::graph::theme::Theme;
 use crate::term::{Previous, Range, Term, show_for_form};
 
@@ -73,10 +74,16 @@ pub struct GraphLink<'a> {
 }
 
 impl GraphLink<'_> {
-    /// The picture's address, for a canvas of `width` pixels.
+    /// The picture's address.
     #[must_use]
-    pub fn picture(&self, width: u32, theme: Theme, scale: u32, zone: &TimeZone) -> String {
-        let mut link = self.to("graph", zone).with("width", &width.to_string());
+    pub fn picture(&self, form: Form, theme: Theme, scale: u32, zone: &TimeZone) -> String {
+        let mut link = self.to("graph", zone).with("width", &form.width.to_string());
+        if form.height != CANVAS_HEIGHT {
+            link = link.with("height", &form.height.to_string());
+        }
+        if form.legend == Legend::None {
+            link = link.with("legend", "none");
+        }
         if theme == Theme::Dark {
             link = link.with("theme", theme.name());
         }

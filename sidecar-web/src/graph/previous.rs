@@ -7,12 +7,11 @@ use crate::term::{Previous, Range};
 /// Stands before the names of what was then; no definition uses it.
 const PREFIX: &str = "kurado_previous_";
 
-/// The same of a stack's height.
-const TOTAL: &str = "kurado_total_";
+/// The same of how high a stack was.
+const HEIGHT: &str = "kurado_height_";
 
-/// Of a line whose own colour is kept, and of one for a whole stack.
-const PALE: &str = "70";
-const TOTAL_COLOR: &str = "#8C96A3B0";
+/// How far one sees through a line.
+const PALE: &str = "90";
 
 /// The arguments that define each value of `arguments` once more, as it was some time before
 /// `range`, moved to the times of `range`. Each new name is the old one behind a prefix.
@@ -50,31 +49,26 @@ pub fn name_of(value: &str) -> String {
     format!("{PREFIX}{value}")
 }
 
-/// The pale lines: one for each line and area, and one for the height of each stack.
+/// The pale lines: one for each line and area, and one for each border within a stack.
 #[must_use]
 pub fn lines(series: &[Series]) -> Vec<String> {
     let mut arguments = Vec::new();
-    let mut rest = series;
-    let mut stacks = 0;
-    while let Some((first, behind)) = rest.split_first() {
-        let above = behind.iter().take_while(|series| series.shape == Shape::Stack).count();
-        let (stack, others) = behind.split_at(above);
-        rest = others;
-        let own = name_of(&first.value);
-        if stack.is_empty() {
-            if let Some(color) = first.color.get(..7) {
-                arguments.push(format!("LINE1:{own}{color}{PALE}"));
+    // What lies below the next one of a stack.
+    let mut below: Option<String> = None;
+    for (at, series) in series.iter().enumerate() {
+        let own = name_of(&series.value);
+        let height = match below.filter(|_| series.shape == Shape::Stack) {
+            Some(below) => {
+                let height = format!("{HEIGHT}{at}");
+                arguments.push(format!("CDEF:{height}={below},{own},ADDNAN"));
+                height
             }
-            continue;
+            None => own,
+        };
+        if let Some(color) = series.color.get(..7) {
+            arguments.push(format!("LINE1:{height}{color}{PALE}"));
         }
-        let mut sum = own;
-        for series in stack {
-            sum = format!("{sum},{},ADDNAN", name_of(&series.value));
-        }
-        let total = format!("{TOTAL}{stacks}");
-        stacks += 1;
-        arguments.push(format!("CDEF:{total}={sum}"));
-        arguments.push(format!("LINE1:{total}{TOTAL_COLOR}"));
+        below = Some(height);
     }
     arguments
 }
@@ -114,11 +108,11 @@ mod tests {
                 "VDEF:kurado_previous_c=kurado_previous_b,MAXIMUM",
             ]
         );
-        assert_eq!(lines(&drawn::series(&arguments)), ["LINE1:kurado_previous_b#11223370"]);
+        assert_eq!(lines(&drawn::series(&arguments)), ["LINE1:kurado_previous_b#11223390"]);
     }
 
     #[test]
-    fn of_a_stack_its_height_is_drawn() {
+    fn of_a_stack_each_border_is_drawn() {
         let arguments = [
             "DEF:a=/a:n:AVERAGE",
             "DEF:b=/b:n:AVERAGE",
@@ -131,9 +125,10 @@ mod tests {
         assert_eq!(
             lines(&drawn::series(&arguments)),
             [
-                "CDEF:kurado_total_0=kurado_previous_a,kurado_previous_b,ADDNAN",
-                "LINE1:kurado_total_0#8C96A3B0",
-                "LINE1:kurado_previous_c#33333370",
+                "LINE1:kurado_previous_a#11111190",
+                "CDEF:kurado_height_1=kurado_previous_a,kurado_previous_b,ADDNAN",
+                "LINE1:kurado_height_1#22222290",
+                "LINE1:kurado_previous_c#33333390",
             ]
         );
     }

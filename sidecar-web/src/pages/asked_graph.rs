@@ -12,7 +12,9 @@ use site::{GraphDefinition, Host, View};
 use crate::app::App;
 use crate::error::PageError;
 use crate::files;
-use crate::graph::drawing::{self, CANVAS_WIDTHS, ImageFormat, Look};
+use crate::graph::drawing::{
+    self, CANVAS_HEIGHT, CANVAS_HEIGHTS, CANVAS_WIDTHS, Form, ImageFormat, Legend, Look,
+};
 use crate::graph::outputs::Key;
 use crate::graph::protocol::Request;
 use crate::graph::theme::Theme;
@@ -39,8 +41,8 @@ pub struct AskedGraph {
     pub range: Range,
     /// With what it is compared.
     pub compared: Option<Previous>,
-    /// Width of the canvas, in pixels.
-    pub width: u32,
+    /// How large, and what stands around.
+    pub form: Form,
     /// Pixels of the picture a pixel of the page.
     pub scale: u32,
     /// Colours around the data.
@@ -60,8 +62,8 @@ pub struct Ready {
 }
 
 impl AskedGraph {
-    /// Reads `address`, `plugin_identifier`, `graph`, `term`, `from`, `to`, `width`, `scale`, `theme`
-    /// and `compare`.
+    /// Reads `address`, `plugin_identifier`, `graph`, `term`, `from`, `to`, `width`, `height`, `legend`,
+    /// `scale`, `theme` and `compare`.
     ///
     /// # Errors
     /// 400 where a parameter breaks its rule, 404 where it names what is not there.
@@ -75,7 +77,11 @@ impl AskedGraph {
             name: parameters.required("graph")?.to_owned(),
             range: asked_range(app, parameters, App::now())?,
             compared: asked_comparison(parameters)?,
-            width: parameters.number("width", CANVAS_WIDTHS, DEFAULT_WIDTH)?,
+            form: Form {
+                width: parameters.number("width", CANVAS_WIDTHS, DEFAULT_WIDTH)?,
+                height: parameters.number("height", CANVAS_HEIGHTS, CANVAS_HEIGHT)?,
+                legend: legend(parameters)?,
+            },
             scale: parameters.number("scale", 1..=2, 1)?,
             theme: theme.transpose().map_err(PageError::bad_request)?.unwrap_or(Theme::Light),
         })
@@ -121,7 +127,7 @@ impl AskedGraph {
             hostname: &self.host.hostname,
             range_title: &title,
             range: &self.range,
-            width: self.width,
+            form: self.form,
             theme: self.theme,
             scale: self.scale,
             format,
@@ -157,6 +163,17 @@ impl AskedGraph {
         match self.compared {
             Some(compared) => format!("{title} and {} (pale)", compared.title()),
             None => title,
+        }
+    }
+}
+
+/// The parameter `legend`: `below`, or `none`.
+fn legend(parameters: &Parameters) -> Result<Legend, PageError> {
+    match parameters.get("legend") {
+        None | Some("below") => Ok(Legend::Below),
+        Some("none") => Ok(Legend::None),
+        Some(other) => {
+            Err(PageError::bad_request(format!("legend '{}' must be below or none", quoted(other))))
         }
     }
 }

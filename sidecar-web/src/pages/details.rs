@@ -10,7 +10,7 @@ use axum::response::Response;
 use crate::app::App;
 use crate::assets;
 use crate::error::PageError;
-use crate::graph::drawing::ImageFormat;
+use crate::graph::drawing::{Form, ImageFormat, Legend};
 use crate::graph::numbers::{Numbers, NumbersOfSeries};
 use crate::graph::protocol::Request;
 use crate::graph::theme::Theme;
@@ -22,8 +22,8 @@ use crate::pages::html;
 use crate::pages::list::service_link;
 use crate::parameters::Parameters;
 
-/// Width of the canvas, in pixels.
-const WIDTH: u32 = 1100;
+/// The table says what a legend would.
+const FORM: Form = Form { width: 1100, height: 300, legend: Legend::None };
 
 #[derive(Template)]
 #[template(path = "details.html")]
@@ -58,7 +58,7 @@ pub async fn page(
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let mut asked = AskedGraph::read(&app, &parameters)?;
-    asked.width = WIDTH;
+    asked.form = FORM;
     let ready = asked.prepare(&app).await?;
     let table = table(&app, &asked, &ready).await.map_err(|error| error.text().to_owned());
     let AskedGraph { host, identifier, range, compared, .. } = &asked;
@@ -72,7 +72,7 @@ pub async fn page(
     let download = |(name, format): (&'static str, &str)| {
         let link = link.to("graph", &app.zone).with("format", format);
         let is_picture = matches!(format, "png" | "svg");
-        let link = if is_picture { link.with("width", &WIDTH.to_string()) } else { link };
+        let link = if is_picture { link.with("width", &FORM.width.to_string()) } else { link };
         (name, link.finish())
     };
     let formats = [("PNG", "png"), ("SVG", "svg"), ("CSV", "csv"), ("JSON", "json")];
@@ -100,8 +100,8 @@ pub async fn page(
         controls: Controls::new(&app, &shown, App::now()),
         // A click leads to the picture itself.
         picture: PictureView {
-            details: link.picture(WIDTH, Theme::Light, 1, &app.zone),
-            ..host_graphs::picture(&app, host, &link, &ready.definition, WIDTH)
+            details: link.picture(FORM, Theme::Light, 1, &app.zone),
+            ..host_graphs::picture(&app, host, &link, &ready.definition, FORM)
         },
         table,
         downloads: formats.into_iter().map(download).collect(),
@@ -112,7 +112,7 @@ pub async fn page(
 }
 
 async fn table(app: &App, asked: &AskedGraph, ready: &Ready) -> Result<Vec<TableRow>, PageError> {
-    let (plan, key) = asked.numbers(ready, WIDTH)?;
+    let (plan, key) = asked.numbers(ready, FORM.width)?;
     let numbers = plan.numbers(&*app.outputs.rows(key).await?);
     let Numbers { base, series, .. } = numbers;
     let row = |series: NumbersOfSeries| TableRow {
@@ -147,7 +147,8 @@ fn command(asked: &AskedGraph, app: &App, ready: &Ready) -> String {
 }
 
 /// Options without a value.
-const FLAGS: [&str; 4] = ["--slope-mode", "--dynamic-labels", "--disable-rrdtool-tag", "--rigid"];
+const FLAGS: [&str; 5] =
+    ["--no-legend", "--slope-mode", "--dynamic-labels", "--disable-rrdtool-tag", "--rigid"];
 
 /// As a shell takes it for one word.
 fn shell_word(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! `GET /graph?address=&plugin_identifier=&graph=&term=&from=&to=&width=`: one graph. `format` says as
 //! what (`png`, `svg`, `json`, `csv`), `compare` (`day`, `week`, `month`) with what before, `theme`
-//! (`light`, `dark`) and `scale` (`1`, `2`) adapt a picture to the page, `rows` bounds the numbers.
+//! (`light`, `dark`) and `scale` (`1`, `2`) adapt a picture to the page, as do
+//! `height` and `legend` (`below`, `none`); `rows` bounds the numbers.
 
 use std::sync::Arc;
 
@@ -76,7 +77,7 @@ pub async fn page(
     let asked = AskedGraph::read(&app, &parameters)?;
     let format = Format::read(&parameters)?;
     // As many rows as can be seen; of a table all that there are.
-    let rows = if format == Format::Csv { *ROWS.end() } else { asked.width };
+    let rows = if format == Format::Csv { *ROWS.end() } else { asked.form.width };
     let rows = parameters.number("rows", ROWS, rows)?;
     let ready = asked.prepare(&app).await?;
 

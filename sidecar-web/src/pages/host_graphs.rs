@@ -10,6 +10,7 @@ use site::{GraphDefinition, Group, Host, Meta, View, prometheus};
 
 use crate::app::{App, Known};
 use crate::files;
+use crate::graph::drawing::Form;
 use crate::graph::size::{self, Size};
 use crate::graph::theme::Theme;
 use crate::host_state::PluginState;
@@ -278,7 +279,7 @@ impl Draft {
                             range,
                             compared: shape.compared,
                         };
-                        picture(app, host, &link, definition, shape.width)
+                        picture(app, host, &link, definition, Form::of_width(shape.width))
                     })
                     .collect(),
                 _ => Vec::new(),
@@ -352,20 +353,21 @@ pub fn picture(
     host: &Host,
     link: &GraphLink<'_>,
     definition: &GraphDefinition,
-    width: u32,
+    form: Form,
 ) -> PictureView {
-    let of = |width, theme, scale| link.picture(width, theme, scale, &app.zone);
-    let source = |media, width, theme| PictureSource {
+    let of = |form, theme, scale| link.picture(form, theme, scale, &app.zone);
+    let source = |media, form, theme| PictureSource {
         media,
-        link: of(width, theme, 1),
-        dense: of(width, theme, 2),
-        size: size::of(definition, width),
+        link: of(form, theme, 1),
+        dense: of(form, theme, 2),
+        size: size::of(definition, form),
     };
+    let on_phone = Form { width: PHONE_WIDTH, ..form };
     PictureView {
         details: link.details(&app.zone),
-        link: of(width, Theme::Light, 1),
-        dense: of(width, Theme::Light, 2),
-        size: size::of(definition, width),
+        link: of(form, Theme::Light, 1),
+        dense: of(form, Theme::Light, 2),
+        size: size::of(definition, form),
         alt: format!(
             "{} of {}, {} {}",
             definition.vertical_label,
@@ -374,9 +376,9 @@ pub fn picture(
             link.range.title(&app.zone).to_lowercase()
         ),
         sources: vec![
-            source(PHONE_DARK, PHONE_WIDTH, Theme::Dark),
-            source(PHONE, PHONE_WIDTH, Theme::Light),
-            source(DARK, width, Theme::Dark),
+            source(PHONE_DARK, on_phone, Theme::Dark),
+            source(PHONE, on_phone, Theme::Light),
+            source(DARK, form, Theme::Dark),
         ],
     }
 }

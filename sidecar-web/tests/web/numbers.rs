@@ -163,5 +163,8 @@ fn the_page_of_a_graph_has_its_table_and_the_command_that_draws_it() {
         .unwrap();
     assert!(ran.status.success(), "{command}\n{}", String::from_utf8_lossy(&ran.stderr));
     let drawn = std::fs::read(web.folder.path().join("graph.png")).unwrap();
-    assert!(drawn == web.get(&format!("{target}&width=1100")).body, "another picture:\n{command}");
+    let shown = web.get(&format!("{target}&width=1100&height=300&legend=none"));
+    assert!(drawn == shown.body, "another picture:\n{command}");
+    let (width, height) = shown.picture_size();
+    assert!(page.contains(&format!("width=\"{width}\" height=\"{height}\"")), "{page}");
 }

@@ -58,6 +58,8 @@ fn each_bad_parameter_is_refused_with_value_and_rule() {
         (format!("{graph}&theme=pink"), 400, "theme 'pink' must be light or dark"),
         (format!("{graph}&term=--end"), 400, "term '--end' must be"),
         (format!("{graph}&format=gif"), 400, "format 'gif' must be png, svg, json or csv"),
+        (format!("{graph}&height=1001"), 400, "height '1001' must be a whole number from 30"),
+        (format!("{graph}&legend=x"), 400, "legend 'x' must be below or none"),
         (format!("{graph}&compare=year"), 400, "compare 'year' must be day, week or month"),
         (format!("{graph}&rows=9"), 400, "rows '9' must be a whole number from 10 to 12000"),
         (graph.replacen("/graph", "/details", 1) + "x", 404, "is none of plugin 'base'"),
