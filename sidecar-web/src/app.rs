@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use site::{Configuration, Definitions, Host, Site};
 
 use crate::error::PageError;
-use crate::graph::pictures::Pictures;
+use crate::graph::outputs::Outputs;
 use crate::host_state::HostState;
 use crate::live::Live;
 use crate::parameters::quoted;
@@ -48,8 +48,8 @@ pub struct App {
     pub fault: Option<String>,
     /// The way to Redis.
     pub redis: Arc<RedisClient>,
-    /// The pictures of graphs.
-    pub pictures: Arc<Pictures>,
+    /// The pictures and numbers of graphs.
+    pub outputs: Arc<Outputs>,
     /// The zone in which times are shown and read.
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
@@ -85,7 +85,7 @@ impl App {
     pub fn new(
         configuration: Configuration,
         password: Option<String>,
-        pictures: Pictures,
+        outputs: Outputs,
         zone: TimeZone,
     ) -> Result<Self, RedisAway> {
         let Configuration { site, definitions } = configuration;
@@ -96,7 +96,7 @@ impl App {
             programs: Arc::default(),
             fault: None,
             redis: Arc::new(redis),
-            pictures: Arc::new(pictures),
+            outputs: Arc::new(outputs),
             zone,
             last_known: Arc::default(),
             data_dir: Arc::default(),
@@ -252,6 +252,7 @@ pub fn router(live: Live) -> Router {
         .route("/server", get(pages::server::page))
         .route("/servers", get(pages::servers::page))
         .route("/graph", get(pages::graph::page))
+        .route("/details", get(pages::details::page))
         .route(
             "/api/host-status",
             get(pages::host_status::by_query).post(pages::host_status::by_form),

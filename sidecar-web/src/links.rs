@@ -4,8 +4,9 @@
 use form_urlencoded::Serializer;
 use jiff::tz::TimeZone;
 
+use crate::graph::drawing::{CANVAS_HEIGHT, Form, Legend};
 use crate::graph::theme::Theme;
-use crate::term::{Range, Term, show_for_form};
+use crate::term::{Previous, Range, Term, show_for_form};
 
 /// A page's address with its parameters.
 pub struct Link {
@@ -40,6 +41,15 @@ impl Link {
         }
     }
 
+    /// With what the graphs are compared with, if anything.
+    #[must_use]
+    pub fn compared(self, compared: Option<Previous>) -> Self {
+        match compared {
+            Some(compared) => self.with("compare", compared.name()),
+            None => self,
+        }
+    }
+
     /// As an attribute of a page has it.
     #[must_use]
     pub fn finish(mut self) -> String {
@@ -48,7 +58,7 @@ impl Link {
     }
 }
 
-/// What a graph's picture shows.
+/// Which graph, over which period.
 #[derive(Clone, Copy)]
 pub struct GraphLink<'a> {
     /// The host.
@@ -59,18 +69,21 @@ pub struct GraphLink<'a> {
     pub graph: &'a str,
     /// The period.
     pub range: &'a Range,
+    /// With what it is compared.
+    pub compared: Option<Previous>,
 }
 
 impl GraphLink<'_> {
-    /// The picture's address, for a canvas of `width` pixels.
+    /// The picture's address.
     #[must_use]
-    pub fn picture(&self, width: u32, theme: Theme, scale: u32, zone: &TimeZone) -> String {
-        let mut link = Link::to("graph")
-            .with("address", self.address)
-            .with("plugin_identifier", self.plugin)
-            .with("graph", self.graph)
-            .over(self.range, zone)
-            .with("width", &width.to_string());
+    pub fn picture(&self, form: Form, theme: Theme, scale: u32, zone: &TimeZone) -> String {
+        let mut link = self.to("graph", zone).with("width", &form.width.to_string());
+        if form.height != CANVAS_HEIGHT {
+            link = link.with("height", &form.height.to_string());
+        }
+        if form.legend == Legend::None {
+            link = link.with("legend", "none");
+        }
         if theme == Theme::Dark {
             link = link.with("theme", theme.name());
         }
@@ -78,6 +91,23 @@ impl GraphLink<'_> {
             link = link.with("scale", &scale.to_string());
         }
         link.finish()
+    }
+
+    /// The address of the page that shows it alone, with its numbers.
+    #[must_use]
+    pub fn details(&self, zone: &TimeZone) -> String {
+        self.to("details", zone).finish()
+    }
+
+    /// To a page that takes these parameters.
+    #[must_use]
+    pub fn to(&self, page: &'static str, zone: &TimeZone) -> Link {
+        Link::to(page)
+            .with("address", self.address)
+            .with("plugin_identifier", self.plugin)
+            .with("graph", self.graph)
+            .over(self.range, zone)
+            .compared(self.compared)
     }
 }
 

@@ -108,10 +108,10 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     // Not by its path: there may be another version by now when a worker is replaced.
     let program = PathBuf::from("/proc/self/exe");
     let pool = graph::pool::Pool::start(program, workers, PICTURE_LIMIT);
-    let pictures = graph::pictures::Pictures::new(pool, KEPT_PICTURES);
+    let outputs = graph::outputs::Outputs::new(pool, KEPT_PICTURES);
     let zone = jiff::tz::TimeZone::system();
     let password = std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty());
-    let live = Live::new(app::App::new(configuration, password, pictures, zone)?);
+    let live = Live::new(app::App::new(configuration, password, outputs, zone)?);
     // Learned now, so that graphs are drawn even if Redis goes away before the first one.
     let first = live.app();
     tokio::spawn(async move { first.data_dir().await });

@@ -114,6 +114,74 @@ impl Term {
     }
 }
 
+/// With what a graph is compared: the same range so long before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Previous {
+    /// Twenty-four hours before.
+    Day,
+    /// Seven days before.
+    Week,
+    /// Four weeks before, so that weekdays stand over weekdays.
+    Month,
+}
+
+impl Previous {
+    /// All, shortest first.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// Reads the parameter `compare`.
+    ///
+    /// # Errors
+    /// Names the value and the rule.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|previous| previous.name() == text)
+            .ok_or_else(|| format!("compare '{text}' must be day, week or month"))
+    }
+
+    /// As the parameter `compare` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    /// As the switcher has it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Day => "Day before",
+            Self::Week => "Week before",
+            Self::Month => "4 weeks before",
+        }
+    }
+
+    /// As a title says it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Day => "a day before",
+            Self::Week => "a week before",
+            Self::Month => "four weeks before",
+        }
+    }
+
+    /// How long before, in seconds.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        const DAY: i64 = 86_400;
+        match self {
+            Self::Day => DAY,
+            Self::Week => 7 * DAY,
+            Self::Month => 28 * DAY,
+        }
+    }
+}
+
 /// A term with its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -197,6 +265,14 @@ pub fn show(seconds: i64, zone: &TimeZone) -> String {
 pub fn show_seconds(seconds: i64, zone: &TimeZone) -> String {
     local(seconds, zone)
         .map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+        .unwrap_or_else(|| seconds.to_string())
+}
+
+/// The same with what it is ahead of UTC: `2026-01-31T08:15:42+09:00`.
+#[must_use]
+pub fn show_with_offset(seconds: i64, zone: &TimeZone) -> String {
+    local(seconds, zone)
+        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
         .unwrap_or_else(|| seconds.to_string())
 }
 

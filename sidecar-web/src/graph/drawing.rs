@@ -4,8 +4,11 @@ use super::axis::x_grid;
 use super::theme::Theme;
 use crate::term::Range;
 
-/// Height of the canvas, in pixels.
+/// Height of the canvas where none is asked for, in pixels.
 pub const CANVAS_HEIGHT: u32 = 100;
+
+/// Heights of the canvas that may be asked for, in pixels.
+pub const CANVAS_HEIGHTS: std::ops::RangeInclusive<u32> = 30..=1000;
 
 /// Widths of the canvas that may be asked for, in pixels.
 pub const CANVAS_WIDTHS: std::ops::RangeInclusive<u32> = 100..=2000;
@@ -22,6 +25,43 @@ const NARROW_LEGEND: &str = "LEGEND:6.5:DejaVu Sans Mono";
 /// Below this a canvas is narrow, in pixels.
 pub const NARROW: u32 = 360;
 
+/// A picture's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// Pixels.
+    Png,
+    /// Lines.
+    Svg,
+}
+
+/// Whether the names and numbers stand below the canvas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Legend {
+    /// They do.
+    Below,
+    /// They stand elsewhere.
+    None,
+}
+
+/// How large a picture is to be, and what stands around its canvas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Width of the canvas, in pixels.
+    pub width: u32,
+    /// Height of the canvas, in pixels.
+    pub height: u32,
+    /// Whether the names and numbers stand below it.
+    pub legend: Legend,
+}
+
+impl Form {
+    /// As usual, that wide.
+    #[must_use]
+    pub fn of_width(width: u32) -> Self {
+        Self { width, height: CANVAS_HEIGHT, legend: Legend::Below }
+    }
+}
+
 /// How a picture is to look, apart from its definition.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
@@ -31,12 +71,14 @@ pub struct Look<'a> {
     pub range_title: &'a str,
     /// The period.
     pub range: &'a Range,
-    /// Width of the canvas, in pixels.
-    pub width: u32,
+    /// Its canvas and what stands around it.
+    pub form: Form,
     /// Colours around the data.
     pub theme: Theme,
     /// Pixels of the picture a pixel of the page: 2 for dense screens.
     pub scale: u32,
+    /// As what it is drawn.
+    pub format: ImageFormat,
 }
 
 /// rrdgraph's arguments: the command's name, the picture to memory, our options, and behind them the
@@ -48,27 +90,34 @@ pub fn arguments(look: &Look<'_>, vertical_label: &str, definition: Vec<String>)
         arguments.push(name.to_owned());
         arguments.push(value);
     };
-    option("--imgformat", "PNG".to_owned());
+    let format = match look.format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Svg => "SVG",
+    };
+    option("--imgformat", format.to_owned());
     option("--start", look.range.start.to_string());
     option("--end", look.range.end.to_string());
-    option("--width", look.width.to_string());
-    option("--height", CANVAS_HEIGHT.to_string());
+    option("--width", look.form.width.to_string());
+    option("--height", look.form.height.to_string());
     // Two is the least range that is shown: a line of zeros is at the bottom, not in the middle.
     option("--lower-limit", "0".to_owned());
     option("--upper-limit", "2".to_owned());
     option("--title", format!("{} {}", look.range_title, look.hostname));
     option("--vertical-label", vertical_label.to_owned());
-    option("--x-grid", x_grid(look.range.seconds(), look.width));
+    option("--x-grid", x_grid(look.range.seconds(), look.form.width));
     option("--zoom", look.scale.to_string());
     option("--border", "0".to_owned());
     option("--grid-dash", "1:0".to_owned());
     for font in FONTS {
         option("--font", font.to_owned());
     }
-    let legend = if look.width < NARROW { NARROW_LEGEND } else { LEGEND };
+    let legend = if look.form.width < NARROW { NARROW_LEGEND } else { LEGEND };
     option("--font", legend.to_owned());
     for color in look.theme.colors() {
         option("--color", (*color).to_owned());
+    }
+    if look.form.legend == Legend::None {
+        arguments.push("--no-legend".to_owned());
     }
     arguments.push("--slope-mode".to_owned());
     arguments.push("--dynamic-labels".to_owned());

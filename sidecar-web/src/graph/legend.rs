@@ -1,7 +1,9 @@
 //! Numbers of a legend that are unknown. librrd prints them as C does, `nan` or `-nan`; here they
 //! read as a dash, in as much room, so that the columns stand where they stood.
 
+use super::drawn::split_field;
 use super::librrd;
+use super::protocol::Picture;
 
 /// What an unknown number reads as.
 const UNKNOWN: &str = "–";
@@ -14,7 +16,7 @@ const FUNCTIONS: [&str; 4] = ["AVERAGE", "MIN", "MAX", "LAST"];
 ///
 /// # Errors
 /// librrd's own words about what is wrong.
-pub fn draw(arguments: &[String]) -> Result<Vec<u8>, String> {
+pub fn draw(arguments: &[String]) -> Result<Picture, String> {
     let numbers: Vec<(usize, Number<'_>)> = arguments
         .iter()
         .enumerate()
@@ -49,29 +51,18 @@ impl<'a> Number<'a> {
     /// `None` for anything else, a GPRINT of a time among them.
     fn read(argument: &'a str) -> Option<Self> {
         let rest = argument.strip_prefix("GPRINT:")?;
-        let (name, behind) = split(rest)?;
-        let function =
-            split(behind).and_then(|(word, _)| FUNCTIONS.iter().find(|known| **known == word));
+        let (name, behind) = split_field(rest)?;
+        let function = split_field(behind)
+            .and_then(|(word, _)| FUNCTIONS.iter().find(|known| **known == word));
         let value = name.len() + function.map_or(0, |function| function.len() + 1);
         let (value, format) = (rest.get(..value)?, rest.get(value + 1..)?);
-        split(format).is_none().then_some(Self { value, format })
+        split_field(format).is_none().then_some(Self { value, format })
     }
 
     /// What has librrd tell the number itself, beside the picture.
     fn print(&self) -> String {
         format!("PRINT:{}:%le", self.value)
     }
-}
-
-/// Splits at the first colon that has no backslash before it.
-fn split(text: &str) -> Option<(&str, &str)> {
-    let mut escaped = false;
-    let at = text.find(|c| {
-        let ends = c == ':' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    })?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// A format filled in with no number. Its unit, which is what stands right behind the number or its

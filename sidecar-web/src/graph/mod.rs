@@ -2,11 +2,15 @@
 
 pub mod axis;
 pub mod drawing;
+pub mod drawn;
 mod legend;
 mod librrd;
-pub mod pictures;
+pub mod number_format;
+pub mod numbers;
+pub mod outputs;
 pub mod pool;
-mod protocol;
+pub mod previous;
+pub mod protocol;
 pub mod size;
 pub mod theme;
 pub mod worker;

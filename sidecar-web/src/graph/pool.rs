@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::protocol;
+use super::protocol::{self, Output, Request};
 
 /// Pictures that may wait for a worker; one more is refused.
 const MAX_WAITING: usize = 512;
@@ -39,8 +39,8 @@ pub enum DrawError {
 }
 
 struct Job {
-    arguments: Vec<String>,
-    reply: oneshot::Sender<Result<Vec<u8>, DrawError>>,
+    request: Request,
+    reply: oneshot::Sender<Result<Output, DrawError>>,
 }
 
 /// A handle to all workers. They end when the last handle is dropped.
@@ -50,7 +50,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts `workers` processes of `program`; each picture may take `time_limit`.
+    /// Starts `workers` processes of `program`; each request may take `time_limit`.
     #[must_use]
     pub fn start(program: PathBuf, workers: usize, time_limit: Duration) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
@@ -61,13 +61,13 @@ impl Pool {
         Self { jobs }
     }
 
-    /// Draws one picture; `arguments` are rrdgraph's, the command's name first.
+    /// Has one request done by a worker that is free.
     ///
     /// # Errors
-    /// Where librrd refuses, or the worker fails or is too slow, or too many pictures wait.
-    pub async fn draw(&self, arguments: Vec<String>) -> Result<Vec<u8>, DrawError> {
+    /// Where librrd refuses, or the worker fails or is too slow, or too many requests wait.
+    pub async fn run(&self, request: Request) -> Result<Output, DrawError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { arguments, reply }).map_err(|_| DrawError::Busy)?;
+        self.jobs.try_send(Job { request, reply }).map_err(|_| DrawError::Busy)?;
         answer.await.unwrap_or_else(|_| Err(DrawError::WorkerFailed("it is shutting down".into())))
     }
 }
@@ -78,7 +78,7 @@ async fn tend(program: PathBuf, time_limit: Duration, waiting: Arc<Mutex<mpsc::R
     let mut worker = Worker::start(&program).ok();
     loop {
         let job = waiting.lock().await.recv().await;
-        let Some(Job { arguments, reply }) = job else {
+        let Some(Job { request, reply }) = job else {
             return;
         };
         if reply.is_closed() {
@@ -97,15 +97,15 @@ async fn tend(program: PathBuf, time_limit: Duration, waiting: Arc<Mutex<mpsc::R
         let Some(running) = worker.as_mut() else {
             continue;
         };
-        let outcome = match tokio::time::timeout(time_limit, running.draw(&arguments)).await {
+        let outcome = match tokio::time::timeout(time_limit, running.run(&request)).await {
             Ok(Ok(answer)) => answer.map_err(DrawError::Refused),
             Ok(Err(error)) => {
-                tracing::error!(%error, ?arguments, "a render worker died");
+                tracing::error!(%error, ?request, "a render worker died");
                 worker = None;
                 Err(DrawError::WorkerFailed(error.to_string()))
             }
             Err(_) => {
-                tracing::error!(?arguments, "a render worker took too long and was killed");
+                tracing::error!(?request, "a render worker took too long and was killed");
                 worker = None;
                 Err(DrawError::TooLong(time_limit))
             }
@@ -148,9 +148,9 @@ impl Worker {
         self.drawn >= PICTURES_A_WORKER || !matches!(self.process.try_wait(), Ok(None))
     }
 
-    async fn draw(&mut self, arguments: &[String]) -> std::io::Result<protocol::Answer> {
+    async fn run(&mut self, request: &Request) -> std::io::Result<protocol::Answer> {
         self.drawn += 1;
-        protocol::send_request(&mut self.requests, arguments).await?;
+        protocol::send_request(&mut self.requests, request).await?;
         protocol::receive_answer(&mut self.answers).await
     }
 }
@@ -165,23 +165,31 @@ mod tests {
         Pool::start(program.into(), 1, time_limit)
     }
 
+    fn word(word: &str) -> Request {
+        Request::Draw(vec![word.to_owned()])
+    }
+
+    fn is_ok(answer: Result<Output, DrawError>) -> bool {
+        matches!(answer, Ok(Output::Picture(picture)) if picture.image == b"ok")
+    }
+
     #[tokio::test]
     async fn a_worker_that_dies_costs_its_picture_and_the_next_is_drawn() {
         let pool = pool(Duration::from_secs(60));
-        assert!(matches!(pool.draw(vec!["die".into()]).await, Err(DrawError::WorkerFailed(_))));
-        assert_eq!(pool.draw(vec!["yes".into()]).await.unwrap(), b"ok");
+        assert!(matches!(pool.run(word("die")).await, Err(DrawError::WorkerFailed(_))));
+        assert!(is_ok(pool.run(word("yes")).await));
     }
 
     #[tokio::test]
     async fn a_picture_beyond_the_time_limit_is_given_up_and_the_next_is_drawn() {
         let pool = pool(Duration::from_secs(2));
-        assert!(matches!(pool.draw(vec!["nap".into()]).await, Err(DrawError::TooLong(_))));
-        assert_eq!(pool.draw(vec!["yes".into()]).await.unwrap(), b"ok");
+        assert!(matches!(pool.run(word("nap")).await, Err(DrawError::TooLong(_))));
+        assert!(is_ok(pool.run(word("yes")).await));
     }
 
     #[tokio::test]
     async fn a_program_that_can_not_be_started_is_an_error_and_no_hang() {
         let pool = Pool::start("/nonexistent/worker".into(), 1, Duration::from_secs(60));
-        assert!(matches!(pool.draw(vec![]).await, Err(DrawError::WorkerFailed(_))));
+        assert!(matches!(pool.run(word("yes")).await, Err(DrawError::WorkerFailed(_))));
     }
 }

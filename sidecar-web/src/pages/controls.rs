@@ -10,7 +10,7 @@ use crate::links::Link;
 use crate::pages::host_graphs::Shape;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
-use crate::term::{Range, Term, show_for_form};
+use crate::term::{Previous, Range, Term, show_for_form};
 
 /// Longest identifier that a tab shows whole, in characters.
 const TAB_LEN: usize = 27;
@@ -21,7 +21,9 @@ pub struct Controls {
     pub page: &'static str,
     /// Periods.
     pub terms: Vec<Choice>,
-    /// Plugins.
+    /// What before to compare with.
+    pub comparisons: Vec<Choice>,
+    /// Plugins; none where the page is of one graph.
     pub tabs: Vec<Choice>,
     /// Parameters that the form keeps.
     pub fixed: Vec<(&'static str, String)>,
@@ -29,6 +31,24 @@ pub struct Controls {
     pub from: String,
     /// Times of the form.
     pub to: String,
+}
+
+/// What a page shows.
+pub struct Shown<'a> {
+    /// The page itself.
+    pub page: &'static str,
+    /// Hosts.
+    pub addresses: &'a [&'a str],
+    /// The plugins that may be chosen.
+    pub plugins: &'a [&'a Identifier],
+    /// The chosen one.
+    pub only: Option<&'a Identifier>,
+    /// The graph, where the page is of one.
+    pub graph: Option<&'a str>,
+    /// The period that was asked for.
+    pub range: Range,
+    /// With what it is compared.
+    pub compared: Option<Previous>,
 }
 
 /// One of several links.
@@ -61,7 +81,13 @@ pub fn shape(app: &App, parameters: &Parameters, now: i64) -> Result<Shape, Page
     if ranges.is_empty() {
         ranges.push(asked);
     }
-    Ok(Shape { asked, ranges, width, until: Instant::now() + PAGE_LIMIT })
+    Ok(Shape {
+        asked,
+        ranges,
+        compared: asked_comparison(parameters)?,
+        width,
+        until: Instant::now() + PAGE_LIMIT,
+    })
 }
 
 /// The range that `term`, `from` and `to` ask for; a day where they say nothing.
@@ -75,58 +101,80 @@ pub fn asked_range(app: &App, parameters: &Parameters, now: i64) -> Result<Range
     Range::new(term, from.as_deref(), to.as_deref(), now, &app.zone).map_err(PageError::bad_request)
 }
 
+/// With what before the graphs shall be compared.
+///
+/// # Errors
+/// 400 where the parameter `compare` breaks its rule.
+pub fn asked_comparison(parameters: &Parameters) -> Result<Option<Previous>, PageError> {
+    let compared = parameters.get("compare").map(|text| Previous::parse(&quoted(text)));
+    compared.transpose().map_err(PageError::bad_request)
+}
+
 impl Controls {
-    /// For a page that shows these hosts.
-    pub fn new(
-        app: &App,
-        page: &'static str,
-        addresses: &[&str],
-        plugins: &[&Identifier],
-        only: Option<&Identifier>,
-        range: &Range,
-        now: i64,
-    ) -> Self {
+    /// For a page that shows this at that time.
+    pub fn new(app: &App, shown: &Shown<'_>, now: i64) -> Self {
         let zone = &app.zone;
-        let link = |plugin: Option<&Identifier>, range: &Range| {
+        let Shown { page, plugins, only, range, compared, .. } = *shown;
+        let link = |only: Option<&Identifier>, range: &Range, compared: Option<Previous>| {
             let mut link = Link::to(page);
-            for address in addresses {
-                link = link.with("address", address);
+            for (name, value) in shown.fixed(only) {
+                link = link.with(name, &value);
             }
-            if let Some(plugin) = plugin {
-                link = link.with("plugin_identifier", plugin.as_str());
-            }
-            link.over(range, zone).finish()
+            link.over(range, zone).compared(compared).finish()
         };
         let tab = |plugin: Option<&Identifier>| {
             let title = plugin.map_or("All plugins", Identifier::as_str);
             Choice {
                 label: cut(plugin.map_or("All", Identifier::as_str)),
                 title: title.to_owned(),
-                link: link(plugin, range),
+                link: link(plugin, &range, compared),
                 is_current: plugin == only,
             }
         };
         let terms = Term::NAMED.into_iter().map(|term| Choice {
             label: term.label().to_owned(),
             title: String::new(),
-            link: link(only, &Range { term, ..*range }),
+            link: link(only, &Range { term, ..range }, compared),
             is_current: term == range.term,
         });
-        let mut fixed: Vec<_> =
-            addresses.iter().map(|address| ("address", (*address).to_owned())).collect();
-        fixed.extend(only.map(|only| ("plugin_identifier", only.to_string())));
+        let comparison = |previous: Option<Previous>| Choice {
+            label: previous.map_or("Nothing", Previous::label).to_owned(),
+            title: previous.map_or(String::new(), |previous| {
+                format!("Compare with {}, as a pale line", previous.title())
+            }),
+            link: link(only, &range, previous),
+            is_current: previous == compared,
+        };
+        let mut fixed = shown.fixed(only);
+        fixed.extend(compared.map(|compared| ("compare", compared.name().to_owned())));
         let offered = match range.term {
-            Term::Custom => *range,
+            Term::Custom => range,
             _ => Range::offered(now),
         };
+        let tabs = std::iter::once(None).chain(plugins.iter().copied().map(Some)).map(tab);
         Self {
             page,
             terms: terms.collect(),
-            tabs: std::iter::once(None).chain(plugins.iter().copied().map(Some)).map(tab).collect(),
+            comparisons: std::iter::once(None)
+                .chain(Previous::ALL.map(Some))
+                .map(comparison)
+                .collect(),
+            tabs: if shown.graph.is_some() { Vec::new() } else { tabs.collect() },
             fixed,
             from: show_for_form(offered.start, zone),
             to: show_for_form(offered.end, zone),
         }
+    }
+}
+
+impl Shown<'_> {
+    /// The parameters that stay whatever is chosen, with that plugin.
+    fn fixed(&self, only: Option<&Identifier>) -> Vec<(&'static str, String)> {
+        let addresses = self.addresses.iter().map(|address| ("address", (*address).to_owned()));
+        let mut fixed: Vec<_> = addresses.collect();
+        fixed.extend(only.map(|only| ("plugin_identifier", only.to_string())));
+        fixed.extend(self.graph.map(|graph| ("graph", graph.to_owned())));
+        fixed
     }
 }
 

@@ -1,178 +1,201 @@
-//! `GET /graph?address=&plugin_identifier=&graph=&term=&from=&to=&width=`: one graph as a PNG.
-//! `theme` (`light`, `dark`) and `scale` (`1`, `2`) adapt it to the page.
+//! `GET /graph?address=&plugin_identifier=&graph=&term=&from=&to=&width=`: one graph. `format` says as
+//! what (`png`, `svg`, `json`, `csv`), `compare` (`day`, `week`, `month`) with what before, `theme`
+//! (`light`, `dark`) and `scale` (`1`, `2`) adapt a picture to the page, as do
+//! `height` and `legend` (`below`, `none`); `rows` bounds the numbers.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use line_protocol::Identifier;
-use site::graph::{GraphError, Source, resolve, sources};
-use site::{GraphDefinition, Host, View};
+use jiff::tz::TimeZone;
 
-use crate::app::{App, Known};
+use crate::app::App;
 use crate::error::PageError;
-use crate::files::{self, Absent, Received};
-use crate::graph::drawing::{self, CANVAS_WIDTHS, Look};
-use crate::graph::pictures::Key;
-use crate::graph::theme::Theme;
-use crate::pages::controls::asked_range;
-use crate::pages::host_graphs;
+use crate::graph::drawing::ImageFormat;
+use crate::graph::numbers::{Numbers, ROWS};
+use crate::graph::outputs::entity_tag;
+use crate::graph::protocol::Canvas;
+use crate::pages::asked_graph::{AskedGraph, Ready};
 use crate::parameters::{Parameters, quoted};
-use crate::program_views::PAGE_LIMIT;
-use crate::redis_away::RedisAway;
+use crate::term::show_with_offset;
 
 /// Set where the picture may lack the newest points: says why.
 const NOTICE: HeaderName = HeaderName::from_static("kurado-notice");
 
-/// Width of the canvas where none is asked for.
-const DEFAULT_WIDTH: u32 = 500;
+/// As what a graph is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Image(ImageFormat),
+    Json,
+    Csv,
+}
 
-/// Checks every parameter against the host's own configuration, flushes, and draws.
+impl Format {
+    fn read(parameters: &Parameters) -> Result<Self, PageError> {
+        Ok(match parameters.get("format").unwrap_or("png") {
+            "png" => Self::Image(ImageFormat::Png),
+            "svg" => Self::Image(ImageFormat::Svg),
+            "json" => Self::Json,
+            "csv" => Self::Csv,
+            other => {
+                return Err(PageError::bad_request(format!(
+                    "format '{}' must be png, svg, json or csv",
+                    quoted(other)
+                )));
+            }
+        })
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Image(ImageFormat::Png) => "image/png",
+            Self::Image(ImageFormat::Svg) => "image/svg+xml",
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Image(ImageFormat::Png) => "png",
+            Self::Image(ImageFormat::Svg) => "svg",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// Checks every parameter, flushes, and draws or reads.
 pub async fn page(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
-    let host = app.host(parameters.required("address")?)?;
-    let identifier = plugin_of(host, parameters.required("plugin_identifier")?)?;
-    let graph = parameters.required("graph")?;
-    let range = asked_range(&app, &parameters, App::now())?;
-    let width = parameters.number("width", CANVAS_WIDTHS, DEFAULT_WIDTH)?;
-    let scale = parameters.number("scale", 1..=2, 1)?;
-    let theme = parameters.get("theme").map_or(Ok(Theme::Light), |text| {
-        Theme::parse(&quoted(text)).map_err(PageError::bad_request)
-    })?;
+    let asked = AskedGraph::read(&app, &parameters)?;
+    let format = Format::read(&parameters)?;
+    // As many rows as can be seen; of a table all that there are.
+    let rows = if format == Format::Csv { *ROWS.end() } else { asked.form.width };
+    let rows = parameters.number("rows", ROWS, rows)?;
+    let ready = asked.prepare(&app).await?;
 
-    let known = app.known(&[host]).await.pop().ok_or_else(|| PageError::internal("no state"))?;
-    let definition = definition_of(&app, host, identifier, graph, &known).await?;
-    let own = (host.address.as_str(), identifier);
-    let fault = |error: GraphError| PageError::internal(format!("graph '{graph}': {error}"));
-    let sources = sources(&definition, own).map_err(fault)?;
-    let stale = flush(&app, &sources).await.err();
-    let data_dir = app
-        .data_dir()
-        .await
-        .map_err(|away| PageError::unavailable(format!("where the data is is unknown: {away}")))?;
-    let written = {
-        let data_dir = data_dir.clone();
-        let received = match (host_graphs::received(&known, identifier), &stale) {
-            (Received::Some, Some(away)) => Received::Waits(away.to_string()),
-            (received, _) => received,
-        };
-        tokio::task::spawn_blocking(move || files::written(&sources, &data_dir))
-            .await
-            .map_err(|error| PageError::internal(error.to_string()))?
-            .map_err(|absent| {
-                let reason = absent.reason(&host.address, identifier, &received);
-                match absent {
-                    Absent::Missing(_) => PageError::not_found(reason),
-                    Absent::Unreadable(_) => PageError::internal(reason),
-                }
-            })?
+    let (tag, body) = match format {
+        Format::Image(image) => {
+            let key = asked.picture(&app, &ready, image);
+            let tag = entity_tag(&[&key]);
+            if is_known(&headers, &tag) {
+                (tag, None)
+            } else {
+                (tag, Some(app.outputs.picture(key).await?.image))
+            }
+        }
+        Format::Json | Format::Csv => {
+            let (plan, key) = asked.numbers(&ready, rows)?;
+            // Most often the page has the picture already, so it is kept.
+            let picture = asked.picture(&app, &ready, ImageFormat::Png);
+            let tag = entity_tag(&[&key, &picture]);
+            if is_known(&headers, &tag) {
+                (tag, None)
+            } else {
+                let mut numbers = plan.numbers(&*app.outputs.rows(key).await?);
+                let text = if format == Format::Csv {
+                    csv(&numbers, &asked, &app.zone)
+                } else {
+                    let canvas = app.outputs.picture(picture).await?.canvas;
+                    numbers.canvas = Some(on_page(canvas, asked.scale));
+                    serde_json::to_string(&numbers)
+                        .map_err(|error| PageError::internal(error.to_string()))?
+                };
+                (tag, Some(text.into()))
+            }
+        }
     };
-    let look = Look {
-        hostname: &host.hostname,
-        range_title: &range.title(&app.zone),
-        range: &range,
-        width,
-        theme,
-        scale,
-    };
-    let resolved = resolve(&definition, own, &data_dir).map_err(fault)?;
-    let key =
-        Key { arguments: drawing::arguments(&look, &definition.vertical_label, resolved), written };
-
-    let tag = key.entity_tag();
-    let mut answer = if is_known(&headers, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let picture = app.pictures.get(key).await?;
-        ([(CONTENT_TYPE, "image/png")], picture).into_response()
+    let mut answer = match body {
+        Some(body) => ([(CONTENT_TYPE, format.content_type())], body).into_response(),
+        None => StatusCode::NOT_MODIFIED.into_response(),
     };
     let out = answer.headers_mut();
     // The browser may keep it, and asks each time whether it still is the same.
     out.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Ok(tag) = tag.parse() {
-        out.insert(ETAG, tag);
+    let kind = if format == Format::Csv { "attachment" } else { "inline" };
+    let disposition = format!("{kind}; filename=\"{}\"", file_name(&asked, format));
+    for (name, value) in [(ETAG, tag), (CONTENT_DISPOSITION, disposition)] {
+        if let Ok(value) = value.parse() {
+            out.insert(name, value);
+        }
     }
-    if let Some(Ok(notice)) = stale.map(|away| format!("not flushed: {away}").parse()) {
+    if let Some(Ok(notice)) = stale_notice(&ready).map(|notice| notice.parse()) {
         out.insert(NOTICE, notice);
     }
     Ok(answer)
 }
 
-/// The plugin of that identifier, where the host's roll names it.
-///
-/// # Errors
-/// 404 where it does not.
-pub fn plugin_of<'a>(host: &'a Host, text: &str) -> Result<&'a Identifier, PageError> {
-    let plugins = &host.roll.plugins;
-    let found = plugins.iter().find(|plugin| plugin.as_str() == text);
-    found.ok_or_else(|| {
-        PageError::not_found(format!(
-            "plugin_identifier '{}' must be one of host {}: {}",
-            quoted(text),
-            host.address,
-            plugins.iter().map(Identifier::as_str).collect::<Vec<_>>().join(", ")
-        ))
-    })
+fn stale_notice(ready: &Ready) -> Option<String> {
+    ready.stale.as_ref().map(|away| format!("not flushed: {away}"))
 }
 
-/// The definition of a graph of one of the host's plugins.
-async fn definition_of(
-    app: &App,
-    host: &Arc<Host>,
-    identifier: &Identifier,
-    graph: &str,
-    known: &Known,
-) -> Result<GraphDefinition, PageError> {
-    let Some(view) = app.definitions.view(identifier.name()) else {
-        return Err(PageError::not_found(format!(
-            "plugin '{identifier}' has no definition, so it has no graphs"
-        )));
-    };
-    let no_such_graph = || {
-        PageError::not_found(format!("graph '{}' is none of plugin '{identifier}'", quoted(graph)))
-    };
-    let meta = known
-        .state
-        .as_ref()
-        .and_then(|state| state.plugins.get(&identifier.escaped()))
-        .map(|plugin| plugin.meta.clone())
-        .unwrap_or_default();
-    let until = Instant::now() + PAGE_LIMIT;
-    if let View::Program(_) = view {
-        // No text of whoever asks becomes an argument of a program: only names that it printed.
-        let groups = host_graphs::groups(app, host, identifier, &meta, until).await;
-        let groups = groups.map_err(PageError::internal)?;
-        if !groups.iter().flat_map(|group| &group.graphs).any(|name| name == graph) {
-            return Err(no_such_graph());
+/// From pixels of the picture to those of the page.
+fn on_page(canvas: Canvas, scale: u32) -> Canvas {
+    let [left, top, width, height] =
+        [canvas.left, canvas.top, canvas.width, canvas.height].map(|pixels| pixels / scale.max(1));
+    Canvas { left, top, width, height }
+}
+
+/// A header and a line a row; nothing where unknown.
+fn csv(numbers: &Numbers, asked: &AskedGraph, zone: &TimeZone) -> String {
+    let before = asked.compared.map(|compared| compared.title()).unwrap_or_default();
+    let mut text = "time,unixtime".to_owned();
+    let mut columns = Vec::new();
+    for series in &numbers.series {
+        text.push(',');
+        text.push_str(&csv_field(&series.name));
+        columns.push(&series.values);
+        if let Some(previous) = &series.previous {
+            text.push(',');
+            text.push_str(&csv_field(&format!("{} ({before})", series.name)));
+            columns.push(previous);
         }
     }
-    match host_graphs::graph(app, host, identifier, graph, &meta, until).await {
-        Some(drawn) => drawn.map_err(PageError::internal),
-        None => Err(no_such_graph()),
+    text.push_str("\r\n");
+    let mut time = numbers.start;
+    for row in 0..numbers.rows() {
+        text.push_str(&format!("{},{time}", show_with_offset(time, zone)));
+        for column in &columns {
+            text.push(',');
+            if let Some(value) = column.get(row).filter(|value| value.is_finite()) {
+                text.push_str(&value.to_string());
+            }
+        }
+        text.push_str("\r\n");
+        time += i64::from(numbers.step);
+    }
+    text
+}
+
+/// Quoted where it must be. A text that a spreadsheet would take for a formula gets a quote in front.
+fn csv_field(text: &str) -> String {
+    let text =
+        if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.into() };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
     }
 }
 
-/// Brings the pending points of these series into their files. A failure is no reason not to draw
-/// what the files have.
-async fn flush(app: &App, sources: &[Source]) -> Result<(), RedisAway> {
-    let mut last: Option<&Source> = None;
-    for source in sources {
-        // Sorted by host and plugin.
-        let is_new = last
-            .is_none_or(|last| (&last.address, &last.plugin) != (&source.address, &source.plugin));
-        if is_new {
-            app.redis.flush(&source.address, &source.plugin.escaped()).await?;
-        }
-        last = Some(source);
-    }
-    Ok(())
+/// Under which name a browser saves it.
+fn file_name(asked: &AskedGraph, format: Format) -> String {
+    let parts = [
+        asked.host.hostname.as_str(),
+        asked.identifier.as_str(),
+        &asked.name,
+        asked.range.term.name(),
+    ];
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = parts.join("-").chars().map(plain).collect();
+    format!("{name}.{}", format.extension())
 }
 
 /// Whether the browser has the picture of that tag already.
@@ -183,4 +206,16 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|known| known.trim().trim_start_matches("W/") == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_csv_is_quoted_where_it_must_be_and_is_never_a_formula() {
+        assert_eq!(csv_field("Used"), "Used");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv_field("=1+1"), "'=1+1");
+    }
 }

@@ -12,12 +12,13 @@ use tokio::sync::Semaphore;
 use crate::app::{App, Known};
 use crate::beside;
 use crate::files::{self, Absent, Received};
+use crate::graph::drawing::Form;
 use crate::graph::size::{self, Size};
 use crate::graph::theme::Theme;
 use crate::links::GraphLink;
 use crate::program_views::Wanted;
 use crate::status;
-use crate::term::{Range, show_seconds};
+use crate::term::{Previous, Range, show_seconds};
 
 /// Width of the canvas on a phone, where it is narrower than on other screens, in pixels.
 const PHONE_WIDTH: u32 = 270;
@@ -25,9 +26,6 @@ const PHONE_WIDTH: u32 = 270;
 const PHONE: &str = "(max-width: 600px)";
 const PHONE_DARK: &str = "(max-width: 600px) and (prefers-color-scheme: dark)";
 const DARK: &str = "(prefers-color-scheme: dark)";
-
-/// Width of the canvas that a click on a graph leads to.
-const LARGE_WIDTH: u32 = 1100;
 
 /// Hosts of a page whose files are looked at beside each other.
 const LOOKS_AT_ONCE: usize = 8;
@@ -39,6 +37,8 @@ pub struct Shape {
     pub asked: Range,
     /// Those that are shown, in order.
     pub ranges: Vec<Range>,
+    /// With what before each graph is compared.
+    pub compared: Option<Previous>,
     /// Width of the canvas, in pixels.
     pub width: u32,
     /// Until when view programs and Redis are waited for.
@@ -82,7 +82,7 @@ pub struct GraphView {
 /// A picture as a page has it: for light screens of usual width, and its other sources.
 pub struct PictureView {
     /// Where a click leads.
-    pub large: String,
+    pub details: String,
     /// The picture's address.
     pub link: String,
     /// The same with twice the pixels.
@@ -314,8 +314,9 @@ impl Draft {
                             plugin: identifier.as_str(),
                             graph: &graph.name,
                             range,
+                            compared: shape.compared,
                         };
-                        picture(app, host, &link, definition, shape.width)
+                        picture(app, host, &link, definition, Form::of_width(shape.width))
                     })
                     .collect(),
                 _ => Vec::new(),
@@ -386,25 +387,27 @@ async fn look(mut drafts: Vec<Draft>, address: &str, data_dir: &Path) -> Vec<Dra
     looked.await.unwrap_or_default()
 }
 
-fn picture(
+/// A graph over one range as a page has it.
+pub fn picture(
     app: &App,
     host: &Host,
     link: &GraphLink<'_>,
     definition: &GraphDefinition,
-    width: u32,
+    form: Form,
 ) -> PictureView {
-    let of = |width, theme, scale| link.picture(width, theme, scale, &app.zone);
-    let source = |media, width, theme| PictureSource {
+    let of = |form, theme, scale| link.picture(form, theme, scale, &app.zone);
+    let source = |media, form, theme| PictureSource {
         media,
-        link: of(width, theme, 1),
-        dense: of(width, theme, 2),
-        size: size::of(definition, width),
+        link: of(form, theme, 1),
+        dense: of(form, theme, 2),
+        size: size::of(definition, form),
     };
+    let on_phone = Form { width: PHONE_WIDTH, ..form };
     PictureView {
-        large: of(LARGE_WIDTH, Theme::Light, 1),
-        link: of(width, Theme::Light, 1),
-        dense: of(width, Theme::Light, 2),
-        size: size::of(definition, width),
+        details: link.details(&app.zone),
+        link: of(form, Theme::Light, 1),
+        dense: of(form, Theme::Light, 2),
+        size: size::of(definition, form),
         alt: format!(
             "{} of {}, {} {}",
             definition.vertical_label,
@@ -413,9 +416,9 @@ fn picture(
             link.range.title(&app.zone).to_lowercase()
         ),
         sources: vec![
-            source(PHONE_DARK, PHONE_WIDTH, Theme::Dark),
-            source(PHONE, PHONE_WIDTH, Theme::Light),
-            source(DARK, width, Theme::Dark),
+            source(PHONE_DARK, on_phone, Theme::Dark),
+            source(PHONE, on_phone, Theme::Light),
+            source(DARK, form, Theme::Dark),
         ],
     }
 }

@@ -1,6 +1,8 @@
 //! The pages, one file each, and what they share.
 
+pub mod asked_graph;
 pub mod controls;
+pub mod details;
 pub mod error_page;
 pub mod graph;
 pub mod healthz;

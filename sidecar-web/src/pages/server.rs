@@ -11,8 +11,8 @@ use site::Host;
 use crate::app::App;
 use crate::assets;
 use crate::error::PageError;
-use crate::pages::controls::{Controls, shape};
-use crate::pages::graph::plugin_of;
+use crate::pages::asked_graph::plugin_of;
+use crate::pages::controls::{Controls, Shown, shape};
 use crate::pages::host_graphs::{self, PluginView, WarningView};
 use crate::pages::html;
 use crate::pages::list::service_link;
@@ -55,11 +55,15 @@ pub async fn page(
         status: app.status(host, &known, now).name(),
         controls: Controls::new(
             &app,
-            "server",
-            &[&host.address],
-            &plugins,
-            only,
-            &shape.asked,
+            &Shown {
+                page: "server",
+                addresses: &[&host.address],
+                plugins: &plugins,
+                only,
+                graph: None,
+                range: shape.asked,
+                compared: shape.compared,
+            },
             now,
         ),
         warnings: host_graphs::warnings(&app, host, &known, now),

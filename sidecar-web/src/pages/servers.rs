@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::assets;
 use crate::error::PageError;
 use crate::links::Link;
-use crate::pages::controls::{Controls, asked_range};
+use crate::pages::controls::{Controls, Shown, asked_comparison, asked_range};
 use crate::pages::host_graphs::{self, PluginView, Shape};
 use crate::pages::html;
 use crate::parameters::{Parameters, quoted};
@@ -67,10 +67,20 @@ pub async fn page(
     let now = App::now();
     let asked = asked_range(&app, &parameters, now)?;
     let until = Instant::now() + PAGE_LIMIT;
-    let shape = Shape { asked, ranges: vec![asked], width: WIDTH, until };
+    let compared = asked_comparison(&parameters)?;
+    let shape = Shape { asked, ranges: vec![asked], compared, width: WIDTH, until };
     let known = app.known(&hosts).await;
     let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
-    let controls = Controls::new(&app, "servers", &addresses, &plugins, only, &asked, now);
+    let shown = Shown {
+        page: "servers",
+        addresses: &addresses,
+        plugins: &plugins,
+        only,
+        graph: None,
+        range: asked,
+        compared,
+    };
+    let controls = Controls::new(&app, &shown, now);
     let notices = app.notices(&known).await;
     let shown = host_graphs::plugins(&app, &hosts, &known, only, &shape).await;
     let columns = std::iter::zip(hosts, &known)
@@ -80,6 +90,7 @@ pub async fn page(
             link: Link::to("server")
                 .with("address", &host.address)
                 .over(&asked, &app.zone)
+                .compared(compared)
                 .finish(),
             status: app.status(host, known, now).name(),
             plugins,

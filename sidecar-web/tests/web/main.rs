@@ -4,6 +4,7 @@
 mod assets;
 mod faults;
 mod graphs;
+mod numbers;
 mod process;
 mod programs;
 mod refusals;

@@ -1,5 +1,5 @@
-//! Pictures, each drawn once: who asks for one that is being drawn waits for the same, and the
-//! latest are kept.
+//! What the workers make, pictures and rows, each made once: who asks for what is being made waits
+//! for the same, and the latest are kept.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -10,30 +10,65 @@ use axum::body::Bytes;
 use tokio::sync::OnceCell;
 
 use super::pool::{DrawError, Pool};
+use super::protocol::{Canvas, Output, Request, Rows};
 
-/// What makes a picture what it is: rrdgraph's arguments and the state of the files they name.
+/// What makes an output what it is: the request and the state of the files that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// rrdgraph's arguments, the range among them.
-    pub arguments: Vec<String>,
+    /// librrd's arguments, the range among them.
+    pub request: Request,
     /// When each of its files was last written, in nanoseconds since 1970.
     pub written: Vec<u128>,
 }
 
-impl Key {
-    /// The same for the same picture: an HTTP entity tag, quoted. The version is part of it, as
-    /// another version may draw otherwise.
-    #[must_use]
-    pub fn entity_tag(&self) -> String {
-        let mut hasher = DefaultHasher::new();
-        env!("CARGO_PKG_VERSION").hash(&mut hasher);
-        self.hash(&mut hasher);
-        format!("\"{:016x}\"", hasher.finish())
+/// The same for the same outputs: an HTTP entity tag, quoted. The version is part of it, as another
+/// version may draw otherwise.
+#[must_use]
+pub fn entity_tag(keys: &[&Key]) -> String {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    keys.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+/// A picture that is kept.
+#[derive(Clone, Debug)]
+pub struct KeptPicture {
+    /// As a file of its format.
+    pub image: Bytes,
+    /// Where in it the values stand.
+    pub canvas: Canvas,
+}
+
+#[derive(Clone)]
+enum KeptOutput {
+    Picture(KeptPicture),
+    Rows(Arc<Rows>),
+}
+
+impl From<Output> for KeptOutput {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Picture(picture) => {
+                Self::Picture(KeptPicture { image: picture.image.into(), canvas: picture.canvas })
+            }
+            Output::Rows(rows) => Self::Rows(Arc::new(rows)),
+        }
     }
 }
 
-/// The pictures that are kept or being drawn.
-pub struct Pictures {
+impl KeptOutput {
+    /// What it takes in memory, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Picture(picture) => picture.image.len(),
+            Self::Rows(rows) => size_of_val(rows.values.as_slice()),
+        }
+    }
+}
+
+/// The outputs that are kept or being made.
+pub struct Outputs {
     pool: Pool,
     kept: Mutex<Kept>,
 }
@@ -47,35 +82,53 @@ struct Kept {
 }
 
 struct Entry {
-    cell: Arc<OnceCell<Bytes>>,
+    cell: Arc<OnceCell<KeptOutput>>,
     last_use: u64,
     /// Zero while it is drawn.
     bytes: usize,
 }
 
-impl Pictures {
-    /// Pictures that `pool` draws; those kept take `max_bytes` at most.
+impl Outputs {
+    /// Outputs that `pool` makes; those kept take `max_bytes` at most.
     #[must_use]
     pub fn new(pool: Pool, max_bytes: usize) -> Self {
         let kept = Kept { entries: HashMap::new(), uses: 0, bytes: 0, max_bytes };
         Self { pool, kept: Mutex::new(kept) }
     }
 
-    /// The picture of that key, as a PNG.
+    /// The picture of that key, which is of a [`Request::Draw`].
     ///
     /// # Errors
-    /// As [`Pool::draw`].
-    pub async fn get(&self, key: Key) -> Result<Bytes, DrawError> {
+    /// As [`Pool::run`].
+    pub async fn picture(&self, key: Key) -> Result<KeptPicture, DrawError> {
+        match self.get(key).await? {
+            KeptOutput::Picture(picture) => Ok(picture),
+            KeptOutput::Rows(_) => Err(DrawError::WorkerFailed("it drew no picture".to_owned())),
+        }
+    }
+
+    /// The rows of that key, which is of a [`Request::Export`].
+    ///
+    /// # Errors
+    /// As [`Pool::run`].
+    pub async fn rows(&self, key: Key) -> Result<Arc<Rows>, DrawError> {
+        match self.get(key).await? {
+            KeptOutput::Rows(rows) => Ok(rows),
+            KeptOutput::Picture(_) => Err(DrawError::WorkerFailed("it read no rows".to_owned())),
+        }
+    }
+
+    async fn get(&self, key: Key) -> Result<KeptOutput, DrawError> {
         let key = Arc::new(key);
         let cell = self.with_kept(|kept| kept.cell_of(&key));
-        let arguments = key.arguments.clone();
-        let drawn = cell
-            .get_or_try_init(|| async { self.pool.draw(arguments).await.map(Bytes::from) })
+        let request = key.request.clone();
+        let made = cell
+            .get_or_try_init(|| async { self.pool.run(request).await.map(KeptOutput::from) })
             .await;
-        match drawn {
-            Ok(picture) => {
-                self.with_kept(|kept| kept.settle(&key, &cell, picture.len()));
-                Ok(picture.clone())
+        match made {
+            Ok(output) => {
+                self.with_kept(|kept| kept.settle(&key, &cell, output.bytes()));
+                Ok(output.clone())
             }
             Err(error) => {
                 self.with_kept(|kept| kept.forget_failed(&key, &cell));
@@ -90,7 +143,7 @@ impl Pictures {
 }
 
 impl Kept {
-    fn cell_of(&mut self, key: &Arc<Key>) -> Arc<OnceCell<Bytes>> {
+    fn cell_of(&mut self, key: &Arc<Key>) -> Arc<OnceCell<KeptOutput>> {
         self.uses += 1;
         if let Some(entry) = self.entries.get_mut(key) {
             entry.last_use = self.uses;
@@ -105,7 +158,7 @@ impl Kept {
     }
 
     /// Notes the size of a picture that has been drawn, and makes room for it.
-    fn settle(&mut self, key: &Key, cell: &Arc<OnceCell<Bytes>>, bytes: usize) {
+    fn settle(&mut self, key: &Key, cell: &Arc<OnceCell<KeptOutput>>, bytes: usize) {
         match self.entries.get_mut(key) {
             Some(entry) if entry.bytes == 0 && Arc::ptr_eq(&entry.cell, cell) => {
                 entry.bytes = bytes + size_of_key(key);
@@ -135,7 +188,7 @@ impl Kept {
     }
 
     /// A failure is not kept: the next request tries again.
-    fn forget_failed(&mut self, key: &Key, cell: &Arc<OnceCell<Bytes>>) {
+    fn forget_failed(&mut self, key: &Key, cell: &Arc<OnceCell<KeptOutput>>) {
         let is_failed = |entry: &Entry| Arc::ptr_eq(&entry.cell, cell) && !entry.cell.initialized();
         if self.entries.get(key).is_some_and(is_failed) {
             self.entries.remove(key);
@@ -145,7 +198,7 @@ impl Kept {
 
 /// What a key takes in memory: its texts, and some 40 bytes for keeping each.
 fn size_of_key(key: &Key) -> usize {
-    let texts = key.arguments.iter().map(|text| text.len() + 40);
+    let texts = key.request.arguments().iter().map(|text| text.len() + 40);
     texts.sum::<usize>() + key.written.len() * 16
 }
 
@@ -154,11 +207,16 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> Arc<Key> {
-        Arc::new(Key { arguments: vec![name.to_owned()], written: vec![7] })
+        Arc::new(Key { request: Request::Draw(vec![name.to_owned()]), written: vec![7] })
     }
 
     fn kept(max_bytes: usize) -> Kept {
         Kept { entries: HashMap::new(), uses: 0, bytes: 0, max_bytes }
+    }
+
+    fn picture(bytes: usize) -> KeptOutput {
+        let image = Bytes::from(vec![0; bytes]);
+        KeptOutput::Picture(KeptPicture { image, canvas: Canvas::default() })
     }
 
     #[test]
@@ -176,7 +234,7 @@ mod tests {
         for round in 0..50 {
             let latest = key(&format!("k{round}"));
             let cell = kept.cell_of(&latest);
-            cell.set(Bytes::from(vec![0; 100])).unwrap();
+            cell.set(picture(100)).ok().unwrap();
             kept.settle(&latest, &cell, 100);
             // The first one is asked for again and again.
             kept.cell_of(&key("k0"));
@@ -193,7 +251,7 @@ mod tests {
     fn another_state_of_the_files_is_another_picture() {
         let now = key("a");
         let later = Key { written: vec![8], ..Key::clone(&now) };
-        assert_ne!(now.entity_tag(), later.entity_tag());
-        assert_eq!(now.entity_tag(), key("a").entity_tag());
+        assert_ne!(entity_tag(&[&now]), entity_tag(&[&later]));
+        assert_eq!(entity_tag(&[&now]), entity_tag(&[&key("a")]));
     }
 }
