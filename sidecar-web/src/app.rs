@@ -50,6 +50,8 @@ pub struct App {
     pub redis: Arc<RedisClient>,
     /// The pictures and numbers of graphs.
     pub outputs: Arc<Outputs>,
+    /// How many lines came when the pipeline was looked at before.
+    pub lines_seen: Arc<Mutex<Option<(Instant, u64)>>>,
     /// The zone in which times are shown and read.
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
@@ -98,6 +100,7 @@ impl App {
             redis: Arc::new(redis),
             outputs: Arc::new(outputs),
             zone,
+            lines_seen: Arc::default(),
             last_known: Arc::default(),
             data_dir: Arc::default(),
             password,
@@ -253,6 +256,7 @@ pub fn router(live: Live) -> Router {
         .route("/servers", get(pages::servers::page))
         .route("/graph", get(pages::graph::page))
         .route("/details", get(pages::details::page))
+        .route("/pipeline", get(pages::pipeline::page))
         .route(
             "/api/host-status",
             get(pages::host_status::by_query).post(pages::host_status::by_form),

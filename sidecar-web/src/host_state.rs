@@ -1,4 +1,4 @@
-//! What Redis knows of a host: the reply of `KURADO.HOST`, read.
+//! What Redis knows of hosts: the replies of `KURADO.HOST`, `KURADO.HOSTS` and `KURADO.SERIES`, read.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +52,41 @@ impl HostState {
         }
         Ok(Some(state))
     }
+}
+
+/// Reads a reply of `KURADO.HOSTS`: addresses, and when each was last received.
+///
+/// # Errors
+/// Where the reply has another shape.
+pub fn read_hosts(reply: Value) -> Result<BTreeMap<String, i64>, String> {
+    let hosts = entries(reply, "KURADO.HOSTS")?.into_iter();
+    hosts.map(|(address, time)| Ok((address, integer(&time)?))).collect()
+}
+
+/// Reads a reply of `KURADO.SERIES`: last values by key; those that are unknown are left out.
+///
+/// # Errors
+/// Where the reply has another shape.
+pub fn read_last_values(reply: Value) -> Result<BTreeMap<String, f64>, String> {
+    let Value::Array(series) = reply else {
+        return Err(format!("KURADO.SERIES is {reply:?}, not a list"));
+    };
+    let mut values = BTreeMap::new();
+    for one in series {
+        let Value::Array(parts) = &one else {
+            return Err(format!("a series is {one:?}, not a list"));
+        };
+        let [_plugin, key, _type, value, _time] = parts.as_slice() else {
+            return Err(format!("a series has {} parts, not 5", parts.len()));
+        };
+        let value = match value {
+            Value::Double(value) => Some(*value),
+            Value::Nil => None,
+            other => text(other)?.parse().ok(),
+        };
+        values.extend(value.map(|value| text(key).map(|key| (key, value))).transpose()?);
+    }
+    Ok(values)
 }
 
 impl PluginState {
@@ -143,6 +178,26 @@ mod tests {
         } else {
             Value::Map(entries)
         }
+    }
+
+    #[test]
+    fn hosts_and_last_values_are_read_and_what_is_unknown_is_left_out() {
+        let hosts = map(true, vec![(bulk("::1"), Value::Int(7)), (bulk("b"), Value::Nil)]);
+        assert_eq!(read_hosts(hosts).unwrap(), [("::1".into(), 7), ("b".into(), 0)].into());
+        let series = |key: &str, value| {
+            let parts = vec![bulk("kurado"), bulk(key), bulk("gauge"), value, Value::Int(60)];
+            Value::Array(parts)
+        };
+        let reply = Value::Array(vec![
+            series("a.gauge", bulk("1.5")),
+            series("b.gauge", Value::Nil),
+            series("c.gauge", bulk("U")),
+            series("d.gauge", Value::Double(2.0)),
+        ]);
+        let values = read_last_values(reply).unwrap();
+        assert_eq!(values, [("a.gauge".into(), 1.5), ("d.gauge".into(), 2.0)].into());
+        assert!(read_last_values(Value::Array(vec![Value::Int(1)])).is_err());
+        assert!(read_hosts(Value::Int(1)).is_err());
     }
 
     #[test]

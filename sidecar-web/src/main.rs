@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod graph;
 mod host_state;
+mod info;
 mod links;
 mod live;
 mod pages;

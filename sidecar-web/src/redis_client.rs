@@ -1,7 +1,7 @@
 //! The web's way to Redis: what the pages ask it, with time limits. A Redis that is away costs a
 //! page its statuses, never the page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,7 +11,8 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, IntoConnectionInfo, Pipeline, RedisError, Value};
 use tokio::sync::OnceCell;
 
-use crate::host_state::HostState;
+use crate::host_state::{self, HostState};
+use crate::info::Info;
 use crate::redis_away::RedisAway;
 
 /// A Redis that has not answered by then counts as away.
@@ -109,13 +110,43 @@ impl RedisClient {
     /// # Errors
     /// Where Redis is away or the module is not loaded.
     pub async fn data_dir(&self) -> Result<PathBuf, RedisAway> {
+        Ok(self.info().await?.data_dir.clone())
+    }
+
+    /// What the module says of itself.
+    ///
+    /// # Errors
+    /// Where Redis is away or the module is not loaded.
+    pub async fn info(&self) -> Result<Info, RedisAway> {
         let reply = self.ask("INFO", &self.reads, redis::cmd("INFO").arg("kurado")).await?;
         let info: String = redis::from_redis_value(reply)
             .map_err(|error| RedisAway::other(&self.address, error.to_string()))?;
-        info.lines()
-            .find_map(|line| line.strip_prefix("kurado_data_dir:"))
-            .map(|directory| PathBuf::from(directory.trim_end()))
-            .ok_or_else(|| RedisAway::no_module(&self.address))
+        Info::read(&info).ok_or_else(|| RedisAway::no_module(&self.address))
+    }
+
+    /// All hosts that Redis knows, by address, and when something of each came last, in seconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// Where Redis is away or answers otherwise than `KURADO.HOSTS` does.
+    pub async fn all_hosts(&self) -> Result<BTreeMap<String, i64>, RedisAway> {
+        let reply = self.ask("KURADO.HOSTS", &self.reads, &redis::cmd("KURADO.HOSTS")).await?;
+        host_state::read_hosts(reply).map_err(|fault| RedisAway::other(&self.address, fault))
+    }
+
+    /// The last values of a plugin of a host, by key with its type; those that are unknown are left
+    /// out.
+    ///
+    /// # Errors
+    /// Where Redis is away or answers otherwise than `KURADO.SERIES` does.
+    pub async fn last_values(
+        &self,
+        address: &str,
+        plugin: &str,
+    ) -> Result<BTreeMap<String, f64>, RedisAway> {
+        let command = redis::cmd("KURADO.SERIES").arg(address).arg(plugin).clone();
+        let reply = self.ask("KURADO.SERIES", &self.reads, &command).await?;
+        host_state::read_last_values(reply).map_err(|fault| RedisAway::other(&self.address, fault))
     }
 
     /// Returns when the pending points of a host's plugin are in their files. Requests for the same

@@ -9,6 +9,7 @@ pub mod healthz;
 pub mod host_graphs;
 pub mod host_status;
 pub mod list;
+pub mod pipeline;
 pub mod server;
 pub mod server_list;
 pub mod servers;
