@@ -413,7 +413,7 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "rolls/a.yml:3: metrics_config MYSQL is no mapping; it must have user, password, port below it, each with ': ' and a value",
+                "rolls/a.yml:3: metrics_config MYSQL is no mapping; it must have user, password, port, tls, ca_file, cert_file, key_file below it, each with ': ' and a value",
                 "rolls/a.yml:5: metrics_config Redis: {tls: …} must be true or false",
             ]
         );

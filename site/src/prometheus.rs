@@ -490,7 +490,8 @@ mod tests {
         let all = drawn(SERIES_A_GRAPH);
         assert!(!all.iter().any(|argument| argument.contains("series shown")), "{all:?}");
         let part = drawn(84);
-        assert_eq!(part.iter().filter(|argument| argument.starts_with("DEF:")).count(), 30);
+        let lines = part.iter().filter(|argument| argument.starts_with("LINE"));
+        assert_eq!(lines.count(), 30, "{part:?}");
         assert_eq!(
             part.last().unwrap(),
             "COMMENT:30 of 84 series shown; labels in the mapping choose which\\l"

@@ -105,8 +105,8 @@ fn another_data_dir_than_that_of_redis_is_told_with_both_until_it_is_mended() {
     let web = Web::start(&redis, &wrong, "");
     for page in web.pages() {
         for part in [
-            format!("config data_dir is &#39;{}&#39;,", wrong.display()),
-            format!("keeps its files in &#39;{}&#39;:", right.display()),
+            format!("config data_dir is '{}',", wrong.display()),
+            format!("keeps its files in '{}':", right.display()),
             "correct data_dir in kurado.yml, or leave it out".to_owned(),
         ] {
             assert!(page.contains(&part), "{part}: {page}");
