@@ -5,6 +5,7 @@ mod bench;
 mod benchmarks;
 mod client;
 mod contest;
+mod http;
 mod machine;
 mod payload;
 mod ping;
@@ -13,6 +14,7 @@ mod redis_server;
 mod resp;
 mod rrd_files;
 mod rrdcached;
+mod rrdtool;
 mod slow_servers;
 mod statistics;
 mod table;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 
 use bench::{Bench, Scale};
-use benchmarks::{create, memory, poll, push, steady, write};
+use benchmarks::{create, memory, poll, push, steady, web, write};
 
 /// What may go wrong while measuring, in words.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -71,6 +73,8 @@ enum Part {
     Steady,
     /// Thousands of targets of the poller that answer late or never
     Poll,
+    /// Pictures a second, and pages of a large site
+    Web,
     /// All of these
     All,
 }
@@ -85,6 +89,7 @@ impl Part {
             Self::Memory => Some(("memory", memory::run)),
             Self::Steady => Some(("steady", steady::run)),
             Self::Poll => Some(("poll", poll::run)),
+            Self::Web => Some(("web", web::run)),
             Self::All => None,
         }
     }

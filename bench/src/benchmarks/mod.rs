@@ -6,4 +6,5 @@ pub mod poll;
 mod poll_peers;
 pub mod push;
 pub mod steady;
+pub mod web;
 pub mod write;

@@ -1,5 +1,6 @@
 //! `GET /details?address=&plugin_identifier=&graph=&term=&from=&to=&compare=`: one graph alone and
-//! large, with its numbers, what defines it, and how to have it elsewhere.
+//! large, with its numbers, what defines it, and how to have it elsewhere. `width`, `height` and `legend`
+//! as of `/graph`.
 
 use std::sync::Arc;
 
@@ -58,7 +59,9 @@ pub async fn page(
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let mut asked = AskedGraph::read(&app, &parameters)?;
-    asked.form = FORM;
+    if parameters.get("width").is_none() {
+        asked.form = FORM;
+    }
     let ready = asked.prepare(&app).await?;
     let table = table(&app, &asked, &ready).await.map_err(|error| error.text().to_owned());
     let AskedGraph { host, identifier, range, compared, .. } = &asked;
@@ -72,7 +75,8 @@ pub async fn page(
     let download = |(name, format): (&'static str, &str)| {
         let link = link.to("graph", &app.zone).with("format", format);
         let is_picture = matches!(format, "png" | "svg");
-        let link = if is_picture { link.with("width", &FORM.width.to_string()) } else { link };
+        let link =
+            if is_picture { link.with("width", &asked.form.width.to_string()) } else { link };
         (name, link.finish())
     };
     let formats = [("PNG", "png"), ("SVG", "svg"), ("CSV", "csv"), ("JSON", "json")];
@@ -99,8 +103,8 @@ pub async fn page(
         controls: Controls::new(&app, &shown, App::now()),
         // A click leads to the picture itself.
         picture: PictureView {
-            details: link.picture(FORM, Theme::Light, 1, &app.zone),
-            ..host_graphs::picture(&app, host, &link, &ready.definition, FORM)
+            details: link.picture(asked.form, Theme::Light, 1, &app.zone),
+            ..host_graphs::picture(&app, host, &link, &ready.definition, asked.form)
         },
         table,
         downloads: formats.into_iter().map(download).collect(),
@@ -111,7 +115,7 @@ pub async fn page(
 }
 
 async fn table(app: &App, asked: &AskedGraph, ready: &Ready) -> Result<Vec<TableRow>, PageError> {
-    let (plan, key) = asked.numbers(ready, FORM.width)?;
+    let (plan, key) = asked.numbers(ready, asked.form.width)?;
     let numbers = plan.numbers(&*app.outputs.rows(key).await?);
     let Numbers { base, series, .. } = numbers;
     let row = |series: NumbersOfSeries| TableRow {
