@@ -167,3 +167,49 @@ fn five_hundred_hosts_stand_side_by_side_with_what_redis_knows_of_each() {
     let at = |host: &String| page.find(&format!("data-address=\"{host}\"")).unwrap();
     assert!(hosts.is_sorted_by_key(at), "in the order asked for");
 }
+
+#[test]
+fn the_pipeline_tells_who_pushes_unseen_who_never_did_and_what_was_rejected() {
+    let redis = Server::start(&[]);
+    let web = Web::start(&redis, &redis.path().join("data"), "");
+    let time = now();
+    let lines: String = [HOST, "10.9.9.9", "2001:db8::7"]
+        .map(|address| format!("{address}\tapp.metrics.x\t1\t{time}\n"))
+        .concat();
+    let pushed = redis.push(&format!("{lines}{HOST}\tapp.metrics.x\tmany\t{time}\n"));
+    assert_eq!((pushed.accepted, pushed.rejected), (3, 1));
+
+    let page = web.get("/pipeline");
+    let (_, strangers) = page.split_once("Hosts that push and are in no service").unwrap();
+    let (strangers, silent) = strangers.split_once("Hosts that never sent anything").unwrap();
+    for line in ["- 10.9.9.9 10.9.9.9", "- 2001:db8::7 2001:db8::7"] {
+        assert!(strangers.contains(&format!("<code>{line}</code>")), "{page}");
+    }
+    assert!(!strangers.contains(HOST), "{page}");
+    assert!(silent.contains(SILENT_HOST) && !silent.contains(HOST), "{page}");
+    for fact in [
+        "<dt>Lines accepted</dt><dd>3</dd>",
+        "<div class=\"bad\"><dt>Rejected: value</dt><dd>1</dd>",
+        "<dt>Writing paused</dt><dd>no</dd>",
+    ] {
+        assert!(page.contains(fact), "{fact}: {page}");
+    }
+
+    // What the page says to paste is what the configuration takes.
+    write_configuration(&redis, &redis.path().join("data"), &[HOST, "2001:db8::7 2001:db8::7"]);
+    eventually("the pasted line", || {
+        let page = web.get("/pipeline");
+        (!page.contains("<code>- 2001:db8::7") && page.contains("<code>- 10.9.9.9")).then_some(())
+    });
+}
+
+#[test]
+fn the_pipeline_is_shown_while_redis_is_away() {
+    let redis = Server::start(&[]);
+    let data = redis.path().join("data");
+    let web = Web::start(&redis, &data, "");
+    redis.run::<()>("ACL SETUSER default -info -kurado.hosts");
+    let page = web.get("/pipeline");
+    assert!(page.contains("Redis says nothing of itself now."), "{page}");
+    assert!(page.contains("<h2>Configuration</h2>"), "{page}");
+}
