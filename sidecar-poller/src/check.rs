@@ -14,6 +14,7 @@ use site::{Configuration, Definitions, Fault, Roll, Site, View, WrittenSettings,
 
 use crate::fetch::Fetcher;
 use crate::fetch::declaration::{Declaration, SettingFault, Settings};
+use crate::output::print;
 use crate::own_report::OWN_PLUGIN;
 use crate::targets::{Way, plugins};
 use crate::{Failure, data_dir};
@@ -39,7 +40,7 @@ pub async fn run(config: &Path, may: Warnings) -> Result<(), Failure> {
         format!("{file} can not be used: {}{more}", counted(count, "error"))
     })?;
     let Configuration { site, definitions } = &configuration;
-    print!("{}", tables(site, definitions));
+    print(&tables(site, definitions))?;
     let Findings { mut errors, mut warnings } = Findings::of(&configuration);
     // A Redis that is not there now is no matter of the configuration.
     warnings.extend(data_dir::warning(site.config()).await.ok().flatten());
@@ -62,7 +63,7 @@ pub async fn run(config: &Path, may: Warnings) -> Result<(), Failure> {
         counted(site.hosts().count(), "host"),
         counted(plugins(site).len(), "plugin"),
     ];
-    println!("\n{file} is good: {}, {warned}", found.join(", "));
+    print(&format!("\n{file} is good: {}, {warned}\n", found.join(", ")))?;
     Ok(())
 }
 

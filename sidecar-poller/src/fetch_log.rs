@@ -41,6 +41,15 @@ enum News {
     Over(Duration),
 }
 
+/// Which troubles of a target are over.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Over {
+    /// It can be fetched again.
+    pub failure: bool,
+    /// All lines of its program are understood again.
+    pub odd_lines: bool,
+}
+
 /// The log's lines on fetches in the minute that goes on.
 #[derive(Debug, Default)]
 pub struct FetchLog(Mutex<Minute>);
@@ -69,22 +78,28 @@ impl FetchLog {
         }
     }
 
-    /// A target was fetched; `odd_lines` says what of it was not understood.
-    pub fn fetched(&self, name: &str, health: &Health, odd_lines: Option<&str>) {
-        if let Some(News::Over(lasted)) = note(&health.failure, None)
-            && self.has_line(|minute| &mut minute.well)
-        {
-            info!("{name} is fetched again after {}", spoken(lasted));
+    /// A target was fetched; `odd_lines` says what of it was not understood. Gives what is over.
+    pub fn fetched(&self, name: &str, health: &Health, odd_lines: Option<&str>) -> Over {
+        let mut over = Over::default();
+        if let Some(News::Over(lasted)) = note(&health.failure, None) {
+            over.failure = true;
+            if self.has_line(|minute| &mut minute.well) {
+                info!("{name} is fetched again after {}", spoken(lasted));
+            }
         }
         match note(&health.odd_lines, odd_lines) {
-            Some(News::Over(lasted)) if self.has_line(|minute| &mut minute.well) => {
-                info!("all lines of {name} are understood again after {}", spoken(lasted));
+            Some(News::Over(lasted)) => {
+                over.odd_lines = true;
+                if self.has_line(|minute| &mut minute.well) {
+                    info!("all lines of {name} are understood again after {}", spoken(lasted));
+                }
             }
             Some(News::Began | News::Changed) if self.has_line(|minute| &mut minute.odd) => {
                 warn!("{name} is fetched in part: {}", odd_lines.unwrap_or_default());
             }
             _ => {}
         }
+        over
     }
 
     /// Ends a minute: tells how much it had no lines for.

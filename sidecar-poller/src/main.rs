@@ -12,7 +12,7 @@
 //! - [`data_dir`]: whether `data_dir` is that of Redis.
 //! - [`metrics`]: what is counted; [`own_report`]: the same as the plugin `kurado`;
 //!   [`metrics_page`]: for Prometheus.
-//! - [`view`]: what a plugin shows, for those who write one.
+//! - [`view`]: what a plugin shows, for those who write one; [`output`]: how the commands print.
 
 mod changes;
 mod check;
@@ -27,6 +27,7 @@ mod json;
 mod lease;
 mod metrics;
 mod metrics_page;
+mod output;
 mod own_report;
 mod poll;
 mod push;
@@ -204,7 +205,11 @@ async fn fetch_once(config: &Path, address: &str, identifier: &str) -> Result<()
     let metrics_config = &host.roll.metrics_config;
     let request = Request { address, identifier: &identifier, metrics_config };
     let report = fetcher.fetch(request).await?;
-    print!("{}", report.lines(address, &identifier, poll::since_1970().as_secs()));
+    let lines = report.lines(address, &identifier, poll::since_1970().as_secs());
+    if lines.is_empty() {
+        eprintln!("the fetch of {identifier} brought nothing");
+    }
+    output::print(&lines)?;
     Ok(())
 }
 

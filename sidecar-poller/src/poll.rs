@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::fetch::one_column;
+use crate::fetch::{FAILURE, ODD_LINES, one_column};
 use crate::fetch_log::FetchLog;
 use crate::metrics::Metrics;
 use crate::push::Buffer;
@@ -183,9 +183,16 @@ async fn fetch(target: &Target, metrics: &Metrics, log: &FetchLog) -> String {
     let result = target.fetcher.fetch(target.request()).await;
     metrics.took(begun.elapsed());
     match result {
-        Ok(report) => {
+        Ok(mut report) => {
             metrics.fetched.add(1);
-            log.fetched(&name, health, report.odd_lines().as_deref());
+            let over = log.fetched(&name, health, report.odd_lines().as_deref());
+            // The page shall not warn of it for the minutes that a warning lives.
+            for key in [(over.failure, FAILURE), (over.odd_lines, ODD_LINES)]
+                .into_iter()
+                .filter_map(|(is_over, key)| is_over.then_some(key))
+            {
+                report.end_warning(key);
+            }
             report.lines(address, identifier, time)
         }
         Err(error) => {
@@ -243,6 +250,21 @@ mod tests {
             (metrics.fetched.get(), metrics.failed.get(), metrics.overruns.get()),
             (1, 1, 0)
         );
+    }
+
+    #[tokio::test]
+    async fn the_first_good_fetch_ends_the_warning_of_the_bad_ones() {
+        let port = free_port();
+        let target = redis(port);
+        let (metrics, log) = (Metrics::default(), FetchLog::default());
+        let warning = format!("redis%3A{port}.warn.command\t");
+        assert!(fetch(&target, &metrics, &log).await.contains(&warning));
+        let server = RedisServer::start_on(port, &[]);
+        let ends = format!("127.0.0.1\t{warning}\t");
+        let lines = fetch(&target, &metrics, &log).await;
+        assert!(lines.contains(&ends), "{lines}");
+        assert!(!fetch(&target, &metrics, &log).await.contains(&warning));
+        drop(server);
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use site::program::{Call, Limits, groups, list};
 use site::{Configuration, GraphDefinition, Group, Host, Meta, Program, View};
 
 use crate::fetch::external::Shared;
+use crate::output;
 use crate::{Failure, check, host, load};
 
 /// Prints the groups of a plugin of a host, or what one of its graphs draws. Where Redis can't be
@@ -39,8 +40,11 @@ pub async fn print(
         )
     })?;
     match graph {
-        None => print!("{}", list(&groups_of(view, &host, &identifier, &meta).await?)),
-        Some(graph) => print!("{}", graph_of(view, &host, &identifier, &meta, graph).await?),
+        None => output::print(&list(&groups_of(view, &host, &identifier, &meta).await?))?,
+        Some(graph) => {
+            let graph = graph_of(view, &host, &identifier, &meta, graph).await?;
+            output::print(&graph.to_string())?;
+        }
     }
     Ok(())
 }

@@ -73,6 +73,20 @@ fn a_target_that_can_never_work_fails_the_check_and_not_the_others() {
 }
 
 #[test]
+fn who_reads_no_more_of_what_is_printed_is_no_fault_and_a_full_disk_is_one() {
+    let dir = site(6379, "base");
+    let (closed, writer) = std::io::pipe().unwrap();
+    drop(closed);
+    let output = poller(dir.path()).arg("check").stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = poller(dir.path()).arg("check").stdout(full).output().unwrap();
+    let (_, stderr) = text(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr.contains("can't write what is to be printed: No space left"), "{stderr}");
+}
+
+#[test]
 fn strict_lets_no_warning_pass() {
     let dir = site(6379, "base, nobody");
     let output = poller(dir.path()).args(["check"]).output().unwrap();

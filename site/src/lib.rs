@@ -24,6 +24,7 @@ mod secrets;
 mod site;
 mod sources;
 mod text;
+mod unknown;
 mod written;
 mod yaml;
 

@@ -9,10 +9,10 @@ use line_protocol::Identifier;
 use serde_json::{Map, Value as Json};
 
 use crate::error::SiteError;
-use crate::nearest::did_you_mean;
 use crate::prometheus::{self, Mapping};
 use crate::secrets;
 use crate::site::Notes;
+use crate::unknown::Unknown;
 use crate::written::{WrittenRoll, WrittenSettings};
 use crate::yaml::{self, Node, Value};
 
@@ -72,10 +72,13 @@ impl Roll {
         notes: &mut Notes,
     ) -> Result<(), SiteError> {
         const KNOWN: [&str; 2] = ["metrics_config", "metrics"];
+        let mut unknown = Unknown::default();
+        let mut has_metrics = false;
         for (key, value) in document.entries(file, "a roll")? {
             match key.name.as_str() {
                 "metrics_config" => self.metrics_config.extend(metrics_config(file, value, notes)),
                 "metrics" => {
+                    has_metrics = true;
                     let items = notes.or_fault(value.items(file, "metrics"));
                     for item in items.unwrap_or_default() {
                         let Some(plugin) = notes.or_fault(plugin(file, item)) else { continue };
@@ -89,15 +92,12 @@ impl Roll {
                         }
                     }
                 }
-                unknown => notes.warnings.push(SiteError::new(
-                    file,
-                    Some(key.line),
-                    format!(
-                        "a roll has no '{unknown}'; it has metrics_config and metrics{}",
-                        did_you_mean(unknown, KNOWN)
-                    ),
-                )),
+                _ => unknown.note(key),
             }
+        }
+        unknown.warn(file, "a roll", &KNOWN, notes);
+        if !has_metrics {
+            unknown.refuse_instead_of("metrics", file, "a roll", notes);
         }
         Ok(())
     }

@@ -10,11 +10,11 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
 use crate::error::{Fault, SiteError};
-use crate::nearest::did_you_mean;
 use crate::roll::{self, Roll};
 use crate::sources::Sources;
+use crate::unknown::Unknown;
 use crate::written::{WrittenRoll, WrittenSettings};
-use crate::yaml::{self, Key, Node};
+use crate::yaml::{self, Node};
 
 /// A site: its settings, and the services and hosts that are watched.
 #[derive(Clone)]
@@ -244,6 +244,16 @@ impl Site {
             );
             return notes.or_fault(Err(SiteError::new(file, Some(head.line), message)));
         };
+        // Where the line between them is missing, the service would vanish with all its hosts.
+        if let Some(key) = unknown.0.iter().find(|key| ["service", "servers"].contains(&&*key.name))
+        {
+            let message = format!(
+                "'{}:' stands in the first document, which has {}; a line '---' must stand before each service",
+                key.name,
+                KNOWN.join(" and ")
+            );
+            return notes.or_fault(Err(SiteError::new(file, Some(key.line), message)));
+        }
         Some(Self {
             config,
             metrics_config,
@@ -264,14 +274,14 @@ impl Site {
     ) -> Result<(), SiteError> {
         const KNOWN: [&str; 2] = ["service", "servers"];
         let mut name = None;
-        let mut groups: &[Node] = &[];
+        let mut groups: Option<&[Node]> = None;
         let mut unknown = Unknown::default();
         for (key, value) in document.entries(file, "a service")? {
             match key.name.as_str() {
                 "service" => name = Some((key.line, value.text(file, "service")?)),
                 "servers" => {
                     let items = notes.or_fault(value.items(file, "servers"));
-                    groups = items.unwrap_or_default();
+                    groups = Some(items.unwrap_or_default());
                 }
                 _ => unknown.note(key),
             }
@@ -284,13 +294,16 @@ impl Site {
             );
             return Err(SiteError::new(file, Some(document.line), message));
         };
+        if groups.is_none() {
+            unknown.refuse_instead_of("servers", file, &format!("service '{name}'"), notes);
+        }
         if self.services.iter().any(|service| service.name == name) {
             let message = format!("service '{name}' stands here for the second time");
             notes.or_fault::<()>(Err(SiteError::new(file, Some(line), message)));
         }
         let mut sections: Vec<Section> = Vec::new();
         let mut labels = BTreeSet::new();
-        for node in groups {
+        for node in groups.unwrap_or_default() {
             let read = Self::read_group(file, node, notes);
             let Some(group) = notes.or_fault(read) else { continue };
             if let Some(label) = group.label
@@ -386,41 +399,6 @@ struct Group<'a> {
     roll: &'a str,
     /// Where that stands.
     roll_line: u64,
-}
-
-/// Keys that nobody knows, where a few are known.
-#[derive(Default)]
-struct Unknown<'a>(Vec<&'a Key>);
-
-impl<'a> Unknown<'a> {
-    fn note(&mut self, key: &'a Key) {
-        self.0.push(key);
-    }
-
-    /// Warns of each: they stop nothing, as existing files may have some.
-    fn warn(&self, file: &Path, what: &str, known: &[&str], notes: &mut Notes) {
-        let allowed = match known {
-            [first @ .., last] => format!("{} and {last}", first.join(", ")),
-            [] => String::new(),
-        };
-        for key in &self.0 {
-            let name = &key.name;
-            let near = did_you_mean(name, known.iter().copied());
-            let message = format!("{what} has no '{name}'; it has {allowed}{near}");
-            notes.warnings.push(SiteError::new(file, Some(key.line), message));
-        }
-    }
-
-    /// That one of them may have been meant for the key that is missing.
-    fn instead_of(&self, missing: &str) -> String {
-        let near = |key: &&&Key| !did_you_mean(&key.name, [missing]).is_empty();
-        match self.0.iter().find(near) {
-            Some(key) => {
-                format!("; line {} has '{}:': did you mean '{missing}:'?", key.line, key.name)
-            }
-            None => String::new(),
-        }
-    }
 }
 
 impl fmt::Debug for Site {
@@ -727,13 +705,39 @@ servers:
 
     #[test]
     fn what_nobody_knows_is_a_warning_with_its_line() {
-        let site = load("config: {}\n---\nservice: x\nserver: []\n").unwrap();
-        assert_eq!(site.warnings().len(), 1);
+        let site = load("config: {}\n---\nservice: x\nowner: me\n").unwrap();
+        let [warning] = site.warnings() else { panic!("{:?}", site.warnings()) };
+        let warning = warning.to_string();
         assert!(
-            site.warnings()[0]
-                .to_string()
-                .ends_with("kurado.yml:4: a service has no 'server'; it has service and servers; did you mean 'servers'?")
+            warning.ends_with("kurado.yml:4: a service has no 'owner'; it has service and servers"),
+            "{warning}"
         );
+    }
+
+    #[test]
+    fn a_mistyped_key_never_makes_hosts_vanish() {
+        for (text, says) in [
+            (
+                "config: {}\n---\nservice: x\nserver: []\n",
+                "kurado.yml:4: service 'x' has 'server:' and no 'servers:': did you mean that?",
+            ),
+            (
+                "config: {}\nservice: x\nservers: []\n",
+                "kurado.yml:2: 'service:' stands in the first document, which has config and metrics_config; a line '---' must stand before each service",
+            ),
+        ] {
+            let fault = load(text).unwrap_err().to_string();
+            assert!(fault.ends_with(says), "{fault}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("rolls")).unwrap();
+        fs::write(dir.path().join("rolls/a.yml"), "metric: [base]\n").unwrap();
+        let file = dir.path().join("kurado.yml");
+        let text = "config: {}\n---\nservice: x\nservers:\n- roll: a.yml\n  hosts: [a b]\n";
+        fs::write(&file, text).unwrap();
+        let fault = Site::load(&file).unwrap_err().to_string();
+        let says = "rolls/a.yml:1: a roll has 'metric:' and no 'metrics:': did you mean that?";
+        assert!(fault.ends_with(says), "{fault}");
     }
 
     #[test]

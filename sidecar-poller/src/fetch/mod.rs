@@ -25,7 +25,7 @@ use std::sync::Arc;
 use declaration::Declaration;
 use external::External;
 
-pub use report::{FetchError, LIMIT, Report, one_column};
+pub use report::{FAILURE, FetchError, LIMIT, ODD_LINES, Report, one_column};
 pub use request::Request;
 
 /// What fetches: built in, or a user's program.

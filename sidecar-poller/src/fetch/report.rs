@@ -8,6 +8,9 @@ use line_protocol::{DataSourceType, Identifier, Value};
 /// How long one fetch may take, all in all.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
+/// The warning of a fetch that failed.
+pub const FAILURE: &str = "command";
+
 /// The warning of lines that were not understood.
 pub const ODD_LINES: &str = "output";
 
@@ -53,6 +56,13 @@ impl Report {
         self.warnings.push((name.to_owned(), text.to_owned()));
     }
 
+    /// Adds the end of a warning: one with an empty text. One of this report itself stays.
+    pub fn end_warning(&mut self, name: &str) {
+        if self.warnings.iter().all(|(key, _)| key != name) {
+            self.warning(name, "");
+        }
+    }
+
     /// What of a program's lines was not understood.
     #[must_use]
     pub fn odd_lines(&self) -> Option<String> {
@@ -86,7 +96,7 @@ impl FetchError {
     pub fn line(&self, address: &str, identifier: &Identifier, time: u64) -> String {
         let plugin = identifier.escaped();
         let text = one_column(&self.to_string());
-        format!("{address}\t{plugin}.warn.command\t{text}\t{time}\n")
+        format!("{address}\t{plugin}.warn.{FAILURE}\t{text}\t{time}\n")
     }
 }
 
