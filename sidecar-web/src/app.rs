@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use jiff::tz::TimeZone;
@@ -261,14 +261,13 @@ pub fn router(live: Live) -> Router {
             "/api/host-status",
             get(pages::host_status::by_query).post(pages::host_status::by_form),
         )
+        .route("/api/service-status", get(pages::service_status::page))
         .route("/api/servers", get(pages::server_list::page))
         .route("/healthz", get(pages::healthz::page))
-        .route("/kurado.css", get(assets::style))
-        .route("/kurado.js", get(assets::script))
-        .route("/icon.svg", get(assets::icon))
+        .route("/assets/{version}/{name}", get(assets::asset))
         .fallback(async || PageError::not_found("there is no such page"))
         .method_not_allowed_fallback(async |method: Method| PageError::method_not_allowed(&method))
-        .layer(from_fn(pages::error_page::for_people))
+        .layer(from_fn_with_state(live.clone(), pages::error_page::for_people))
         .layer(map_response(with_security_headers))
         .with_state(live)
 }

@@ -236,6 +236,41 @@ impl Range {
         Self { term: Term::Custom, start: end - 32 * 3600, end }
     }
 
+    /// Half its length back.
+    #[must_use]
+    pub fn earlier(&self) -> Self {
+        let by = whole_minutes(self.seconds() / 2).min(whole_minutes(self.start));
+        Self { term: Term::Custom, start: self.start - by, end: self.end - by }
+    }
+
+    /// Half its length forward, but not beyond `now`.
+    #[must_use]
+    pub fn later(&self, now: i64) -> Self {
+        let room = whole_minutes((now - self.end).max(0));
+        let by = whole_minutes(self.seconds() / 2).min(room);
+        Self { term: Term::Custom, start: self.start + by, end: self.end + by }
+    }
+
+    /// Its inner half; ten minutes at least.
+    #[must_use]
+    pub fn zoomed_in(&self) -> Self {
+        const LEAST: i64 = 600;
+        let quarter = whole_minutes(self.seconds() / 4);
+        if self.seconds() - 2 * quarter < LEAST {
+            return Self { term: Term::Custom, ..*self };
+        }
+        Self { term: Term::Custom, start: self.start + quarter, end: self.end - quarter }
+    }
+
+    /// Twice its length with the same middle; moved back where that would lie beyond `now`.
+    #[must_use]
+    pub fn zoomed_out(&self, now: i64) -> Self {
+        let length = (2 * self.seconds()).min(MAX_CUSTOM);
+        let last = self.end.max(now - now.rem_euclid(60));
+        let end = (self.end + whole_minutes((length - self.seconds()) / 2)).min(last);
+        Self { term: Term::Custom, start: (end - length).max(0), end }
+    }
+
     /// Its length in seconds.
     #[must_use]
     pub fn seconds(&self) -> i64 {
@@ -282,6 +317,11 @@ pub fn show_for_form(seconds: i64, zone: &TimeZone) -> String {
     show(seconds, zone).replace(' ', "T")
 }
 
+/// Without the seconds behind the last whole minute.
+fn whole_minutes(seconds: i64) -> i64 {
+    seconds - seconds.rem_euclid(60)
+}
+
 fn local(seconds: i64, zone: &TimeZone) -> Option<Zoned> {
     Some(Timestamp::from_second(seconds).ok()?.to_zoned(zone.clone()))
 }
@@ -311,6 +351,23 @@ mod tests {
 
     fn custom(from: Option<&str>, to: Option<&str>) -> Result<Range, String> {
         Range::new(Term::Custom, from, to, NOW, &tokyo())
+    }
+
+    #[test]
+    fn a_range_moves_and_zooms_by_whole_minutes_and_never_beyond_now() {
+        let range = |start, end| Range { term: Term::Custom, start, end };
+        let hour = Range { term: Term::Hour, start: 36_000, end: 39_600 };
+        let now = 39_630;
+        assert_eq!(hour.earlier(), range(34_200, 37_800));
+        assert_eq!(hour.later(now), range(36_000, 39_600), "it ends now already");
+        assert_eq!(hour.later(now + 600), range(36_600, 40_200), "as far as there is time");
+        assert_eq!(hour.later(now + 86_400), range(37_800, 41_400));
+        assert_eq!(hour.zoomed_in(), range(36_900, 38_700));
+        assert_eq!(hour.zoomed_out(now), range(32_400, 39_600));
+        assert_eq!(hour.zoomed_out(now + 86_400), range(34_200, 41_400));
+        assert_eq!(range(0, 600).zoomed_in(), range(0, 600), "shorter shows nothing");
+        assert_eq!(range(0, 600).earlier(), range(0, 600));
+        assert_eq!(range(0, MAX_CUSTOM).zoomed_out(MAX_CUSTOM), range(0, MAX_CUSTOM));
     }
 
     #[test]

@@ -1,65 +1,29 @@
 // Opens the list in Chromium, clicks a host and looks at its graphs, at the width of a desk and of a
 // phone, in light and in dark.
-//
-//   KURADO_URL          a running kurado-web
-//   KURADO_HOST         the name of a host with an hour of data or so; the first where it is not set
-//   KURADO_SCREENSHOTS  a directory for screenshots; none are kept where it is not set
-//   CHROMIUM            the browser, if not /usr/bin/chromium
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-
-const url = process.env.KURADO_URL;
-const host = process.env.KURADO_HOST;
-const screenshots = process.env.KURADO_SCREENSHOTS;
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+import { test } from "node:test";
+import { DESKTOP, PHONE, fitsTheScreen, newPage, open, rowOfHost, shoot as keep, url, watchForFaults } from "./stage.js";
 
 const SCREENS = [
-  { name: "desktop", viewport: { width: 1280, height: 900 } },
-  { name: "phone", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true },
+  { name: "desktop", ...DESKTOP },
+  { name: "phone", ...PHONE },
 ];
 const SCHEMES = ["light", "dark"];
-
-let browser;
-
-before(async () => {
-  assert.ok(url, "KURADO_URL is not set; it must name a running kurado-web");
-  assert.ok(existsSync(executablePath), `there is no Chromium at ${executablePath}`);
-  let playwright;
-  try {
-    playwright = await import("playwright-core");
-  } catch (error) {
-    throw new Error("playwright-core is not installed: run npm ci here", { cause: error });
-  }
-  if (screenshots) mkdirSync(screenshots, { recursive: true });
-  browser = await playwright.chromium.launch({ executablePath, args: ["--no-sandbox"] });
-});
-
-after(() => browser?.close());
 
 for (const { name: screen, ...options } of SCREENS) {
   for (const colorScheme of SCHEMES) {
     test(`the list, a host and its graphs: ${screen}, ${colorScheme}`, async (context) => {
-      const window_ = await browser.newContext({ ...options, colorScheme });
-      context.after(() => window_.close());
-      const page = await window_.newPage();
-      page.setDefaultTimeout(20_000);
+      const page = await newPage(context, { ...options, colorScheme });
       const faults = watchForFaults(page);
       await page.addInitScript(measureShifts);
-      const shoot = async (what) => {
-        if (!screenshots) return;
-        const path = join(screenshots, `${what}-${screen}-${colorScheme}.png`);
-        await page.screenshot({ path, fullPage: true });
-      };
+      const shoot = (what) => keep(page, `${what}-${screen}-${colorScheme}`);
 
-      await page.goto(url);
+      await open(page);
       await theListCanBeFiltered(page);
       await fitsTheScreen(page);
       await shoot("list");
 
-      const links = page.locator(".hosts a");
-      await (host ? links.getByText(host, { exact: true }) : links).first().click();
+      await rowOfHost(page).getByRole("link").click();
       await page.waitForURL(/\/server\?address=/);
       await everyGraphShows(page, colorScheme, options.deviceScaleFactor ?? 1);
       await fitsTheScreen(page);
@@ -71,7 +35,7 @@ for (const { name: screen, ...options } of SCREENS) {
       await fitsTheScreen(page);
       await shoot("4hours");
 
-      await page.goto(url);
+      await open(page);
       await hostsStandSideBySide(page);
       await fitsTheScreen(page);
       await shoot("servers");
@@ -79,18 +43,14 @@ for (const { name: screen, ...options } of SCREENS) {
     });
 
     test(`an error is a page like the others: ${screen}, ${colorScheme}`, async (context) => {
-      const window_ = await browser.newContext({ ...options, colorScheme });
-      context.after(() => window_.close());
-      const page = await window_.newPage();
+      const page = await newPage(context, { ...options, colorScheme });
       const nobody = "nobody-".repeat(12);
       const answer = await page.goto(new URL(`server?address=${nobody}`, url).href);
       assert.equal(answer.status(), 404);
       assert.ok(await page.getByRole("heading", { name: "Not Found" }).isVisible());
       assert.ok(await page.getByText(`address '${nobody}'`).isVisible());
       await fitsTheScreen(page);
-      if (screenshots) {
-        await page.screenshot({ path: join(screenshots, `error-${screen}-${colorScheme}.png`) });
-      }
+      await keep(page, `error-${screen}-${colorScheme}`);
       await page.getByRole("link", { name: "All services" }).click();
       await page.waitForSelector(".hosts li");
     });
@@ -160,31 +120,6 @@ async function hostsStandSideBySide(page) {
   }
   const picture = page.locator("figure img").first();
   assert.ok((await picture.evaluate(look)).width > 0, "the first picture did not load");
-}
-
-async function fitsTheScreen(page) {
-  const [needed, there] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ]);
-  assert.ok(needed <= there, `${page.url()} is ${needed} pixels wide on ${there}`);
-}
-
-// The list that is returned fills up while the pages are used.
-function watchForFaults(page) {
-  const faults = [];
-  const origin = new URL(url).origin;
-  page.on("console", (message) => {
-    if (message.type() === "error") faults.push(`console: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => faults.push(`script: ${error}`));
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== origin) faults.push(`asked ${request.url()}`);
-  });
-  page.on("response", (response) => {
-    if (response.status() >= 400) faults.push(`${response.status()} ${response.url()}`);
-  });
-  return faults;
 }
 
 // Runs in the page before its own scripts.

@@ -55,7 +55,8 @@ fn write_configuration(redis: &Server) -> PathBuf {
         "config:\n  redis: 127.0.0.1:{}\n  data_dir: {}\n  rolls_dir: rolls\n\
          ---\nservice: Kurado\nservers:\n  - label: Here\n    roll: linux.yml\n    hosts:\n      \
          - {HERE} monitor this machine\n  - label: Shop\n    roll: linux.yml\n    hosts:\n      \
-         - {SHOWN} shop-1 nginx, in front\n",
+         - {SHOWN} shop-1 nginx, in front\n      - 127.0.0.8 shop-2 to come\n      \
+         - 127.0.0.9 shop-3 to come\n",
         redis.port(),
         data.display()
     );
@@ -90,9 +91,8 @@ pub fn start_web(configuration: &Path, directory: &Path, password: &str) -> (Run
     })
 }
 
-/// An hour of the sample's metrics up to now, each a little different from minute to minute.
-fn history() -> String {
-    let newest = now() / 60 * 60;
+/// An hour of the sample's metrics up to `newest`, each a little different from minute to minute.
+fn history(newest: u32) -> String {
     let mut payload = String::new();
     for minute in 0..=60u32 {
         let time = newest - (60 - minute) * 60;
@@ -113,6 +113,12 @@ fn history() -> String {
         }
     }
     payload
+}
+
+/// What the sample says of its load.
+fn sample_load() -> &'static str {
+    let line = sample::LINES.lines().find(|line| line.starts_with("base.metrics.loadavg-1."));
+    line.unwrap().split('\t').nth(1).unwrap()
 }
 
 #[test]
@@ -158,6 +164,10 @@ fn agent_and_poller_fill_the_files_of_this_machine_and_the_web_draws_them() {
     let status: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(status[HERE], 0);
     assert_eq!(status[SHOWN], 2);
+    let (_, _, json) = whole.get("/api/service-status");
+    let counts: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(counts["Kurado"]["ok"], 1, "{counts}");
+    assert_eq!(counts["Kurado"]["critical"], 3, "{counts}");
 }
 
 #[test]
@@ -199,7 +209,8 @@ fn requests_that_make_no_sense_get_a_text_and_no_other_file() {
 #[test]
 fn a_person_opens_the_list_clicks_a_host_and_sees_its_graphs() {
     let whole = Whole::start();
-    let pushed = whole.redis.push(&history());
+    let newest = now() / 60 * 60;
+    let pushed = whole.redis.push(&history(newest));
     assert_eq!(pushed.rejected, 0, "{:?}", pushed.reasons);
     let screenshots = built("kurado-web").parent().unwrap().parent().unwrap().join("screenshots");
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
@@ -210,10 +221,13 @@ fn a_person_opens_the_list_clicks_a_host_and_sees_its_graphs() {
         tests.display()
     );
     let output = Command::new("node")
-        .arg("--test")
+        // One browser at a time is enough for a machine.
+        .args(["--test", "--test-concurrency=1"])
         .current_dir(&tests)
         .env("KURADO_URL", &whole.url)
         .env("KURADO_HOST", "shop-1")
+        .env("KURADO_NEWEST", newest.to_string())
+        .env("KURADO_LOAD", sample_load())
         .env("KURADO_SCREENSHOTS", &screenshots)
         .output()
         .expect("node is installed");

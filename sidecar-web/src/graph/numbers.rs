@@ -18,6 +18,7 @@ pub const ROWS: std::ops::RangeInclusive<u32> = 10..=12_000;
 #[derive(Debug)]
 pub struct Plan {
     series: Vec<Planned>,
+    range: Range,
     base: f64,
 }
 
@@ -34,6 +35,10 @@ struct Planned {
 /// The numbers of a graph.
 #[derive(Debug, Serialize)]
 pub struct Numbers {
+    /// Where the range that was asked for begins, and with it the picture, in seconds since 1970.
+    pub from: i64,
+    /// Where it ends.
+    pub to: i64,
     /// The time of the first row, in seconds since 1970. A row holds for the `step` before it.
     pub start: i64,
     /// From row to row, in seconds.
@@ -127,7 +132,7 @@ impl Plan {
         }
         // Their names stand in the plan: librrd would have its own way with colons in them.
         export.extend(columns.iter().map(|name| format!("XPORT:{name}")));
-        Some((Self { series: planned, base: base_of(arguments) }, export))
+        Some((Self { series: planned, range: *range, base: base_of(arguments) }, export))
     }
 
     /// The rows that librrd returned, by what they are.
@@ -154,6 +159,8 @@ impl Plan {
             }
         });
         Numbers {
+            from: self.range.start,
+            to: self.range.end,
             start: rows.start,
             step: rows.step,
             base: self.base,

@@ -7,10 +7,14 @@ use line_protocol::Identifier;
 use crate::app::App;
 use crate::error::PageError;
 use crate::links::Link;
+use crate::pages::frame::ChosenTheme;
 use crate::pages::host_graphs::Shape;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
 use crate::term::{Previous, Range, Term, show_for_form};
+
+/// Times that pages offer stand at whole quarters of an hour.
+const QUARTER: i64 = 900;
 
 /// Longest identifier that a tab shows whole, in characters.
 const TAB_LEN: usize = 27;
@@ -31,6 +35,24 @@ pub struct Controls {
     pub from: String,
     /// Times of the form.
     pub to: String,
+    /// From one time that the form offers to the next, in seconds.
+    pub step: u32,
+    /// To ranges nearby.
+    pub moves: Vec<Move>,
+    /// The range that the page shows.
+    pub range: Range,
+}
+
+/// A link to a range nearby.
+pub struct Move {
+    /// A sign for it.
+    pub sign: &'static str,
+    /// What it does.
+    pub title: &'static str,
+    /// The key that does the same, as ARIA names it.
+    pub key: &'static str,
+    /// Where it leads.
+    pub link: String,
 }
 
 /// What a page shows.
@@ -68,7 +90,12 @@ pub struct Choice {
 ///
 /// # Errors
 /// 400 where a parameter breaks its rule.
-pub fn shape(app: &App, parameters: &Parameters, now: i64) -> Result<Shape, PageError> {
+pub fn shape(
+    app: &App,
+    parameters: &Parameters,
+    now: i64,
+    theme: ChosenTheme,
+) -> Result<Shape, PageError> {
     let asked = asked_range(app, parameters, now)?;
     let (terms, width): (&[Term], u32) = match asked.term {
         Term::Day => (&[Term::Day, Term::Week], 500),
@@ -86,6 +113,7 @@ pub fn shape(app: &App, parameters: &Parameters, now: i64) -> Result<Shape, Page
         ranges,
         compared: asked_comparison(parameters)?,
         width,
+        theme,
         until: Instant::now() + PAGE_LIMIT,
     })
 }
@@ -161,6 +189,22 @@ impl Controls {
                 .collect(),
             tabs: if shown.graph.is_some() { Vec::new() } else { tabs.collect() },
             fixed,
+            // A range to the minute must not make its own times wrong ones.
+            step: if offered.start % QUARTER == 0 && offered.end % QUARTER == 0 { 900 } else { 60 },
+            moves: [
+                ("◀", "Half a range back", "ArrowLeft", range.earlier()),
+                ("+", "Zoom in", "Plus", range.zoomed_in()),
+                ("−", "Zoom out", "-", range.zoomed_out(now)),
+                ("▶", "Half a range forward", "ArrowRight", range.later(now)),
+            ]
+            .map(|(sign, title, key, to)| Move {
+                sign,
+                title,
+                key,
+                link: link(only, &to, compared),
+            })
+            .into(),
+            range,
             from: show_for_form(offered.start, zone),
             to: show_for_form(offered.end, zone),
         }

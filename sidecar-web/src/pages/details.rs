@@ -9,7 +9,6 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use crate::app::App;
-use crate::assets;
 use crate::error::PageError;
 use crate::graph::drawing::{Form, ImageFormat, Legend};
 use crate::graph::numbers::{Numbers, NumbersOfSeries};
@@ -18,6 +17,7 @@ use crate::graph::theme::Theme;
 use crate::links::{GraphLink, Link};
 use crate::pages::asked_graph::{AskedGraph, Ready};
 use crate::pages::controls::{Controls, Shown};
+use crate::pages::frame::{ChosenTheme, Frame};
 use crate::pages::host_graphs::{self, PictureView};
 use crate::pages::html;
 use crate::pages::list::service_link;
@@ -29,7 +29,7 @@ const FORM: Form = Form { width: 1100, height: 300, legend: Legend::None };
 #[derive(Template)]
 #[template(path = "details.html")]
 struct DetailsPage<'a> {
-    version: &'static str,
+    frame: Frame,
     notices: Vec<String>,
     asked: &'a AskedGraph,
     service_link: String,
@@ -56,6 +56,7 @@ struct TableRow {
 pub async fn page(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
+    theme: ChosenTheme,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let mut asked = AskedGraph::read(&app, &parameters)?;
@@ -96,15 +97,15 @@ pub async fn page(
         compared: *compared,
     };
     html(&DetailsPage {
-        version: &assets::VERSION,
+        frame: Frame::new(theme, &app.zone),
         notices: app.notices(std::slice::from_ref(&ready.known)).await,
         service_link: service_link(&host.service),
         host_link,
         controls: Controls::new(&app, &shown, App::now()),
         // A click leads to the picture itself.
         picture: PictureView {
-            details: link.picture(asked.form, Theme::Light, 1, &app.zone),
-            ..host_graphs::picture(&app, host, &link, &ready.definition, asked.form)
+            details: link.picture(asked.form, theme.0.unwrap_or(Theme::Light), 1, &app.zone),
+            ..host_graphs::picture(&app, host, &link, &ready.definition, asked.form, theme)
         },
         table,
         downloads: formats.into_iter().map(download).collect(),

@@ -1,19 +1,22 @@
 //! What people see where a page can't be shown: the text that scripts and pictures get, as a page.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::assets;
+use crate::app::App;
 use crate::error::PageError;
+use crate::pages::frame::{ChosenTheme, Frame};
 use crate::pages::html;
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    version: &'static str,
+    frame: Frame,
     notices: Vec<String>,
     heading: &'static str,
     status: u16,
@@ -21,15 +24,16 @@ struct ErrorPage<'a> {
 }
 
 /// Makes an error a page, where the request says that it is for a browser's window.
-pub async fn for_people(request: Request, next: Next) -> Response {
+pub async fn for_people(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let takes_html = takes_html(request.headers());
+    let theme = ChosenTheme::read(request.headers());
     let mut answer = next.run(request).await;
     let Some(error) = answer.extensions_mut().remove::<PageError>() else {
         return answer;
     };
     if takes_html {
         let page = ErrorPage {
-            version: &assets::VERSION,
+            frame: Frame::new(theme, &app.zone),
             notices: Vec::new(),
             heading: error.status().canonical_reason().unwrap_or("Error"),
             status: error.status().as_u16(),

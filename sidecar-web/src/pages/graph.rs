@@ -16,7 +16,6 @@ use crate::error::PageError;
 use crate::graph::drawing::ImageFormat;
 use crate::graph::numbers::{Numbers, ROWS};
 use crate::graph::outputs::entity_tag;
-use crate::graph::protocol::Canvas;
 use crate::pages::asked_graph::{AskedGraph, Ready};
 use crate::parameters::{Parameters, quoted};
 use crate::term::show_with_offset;
@@ -104,7 +103,7 @@ pub async fn page(
                     csv(&numbers, &asked, &app.zone)
                 } else {
                     let canvas = app.outputs.picture(picture).await?.canvas;
-                    numbers.canvas = Some(on_page(canvas, asked.scale));
+                    numbers.canvas = Some(canvas);
                     serde_json::to_string(&numbers)
                         .map_err(|error| PageError::internal(error.to_string()))?
                 };
@@ -134,13 +133,6 @@ pub async fn page(
 
 fn stale_notice(ready: &Ready) -> Option<String> {
     ready.stale.as_ref().map(|away| format!("not flushed: {away}"))
-}
-
-/// From pixels of the picture to those of the page.
-fn on_page(canvas: Canvas, scale: u32) -> Canvas {
-    let [left, top, width, height] =
-        [canvas.left, canvas.top, canvas.width, canvas.height].map(|pixels| pixels / scale.max(1));
-    Canvas { left, top, width, height }
 }
 
 /// A header and a line a row; nothing where unknown.

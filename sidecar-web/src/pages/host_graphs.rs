@@ -16,6 +16,7 @@ use crate::graph::drawing::Form;
 use crate::graph::size::{self, Size};
 use crate::graph::theme::Theme;
 use crate::links::GraphLink;
+use crate::pages::frame::ChosenTheme;
 use crate::program_views::Wanted;
 use crate::status;
 use crate::term::{Previous, Range, show_seconds};
@@ -41,6 +42,8 @@ pub struct Shape {
     pub compared: Option<Previous>,
     /// Width of the canvas, in pixels.
     pub width: u32,
+    /// The reader's.
+    pub theme: ChosenTheme,
     /// Until when view programs and Redis are waited for.
     pub until: Instant,
 }
@@ -316,7 +319,8 @@ impl Draft {
                             range,
                             compared: shape.compared,
                         };
-                        picture(app, host, &link, definition, Form::of_width(shape.width))
+                        let form = Form::of_width(shape.width);
+                        picture(app, host, &link, definition, form, shape.theme)
                     })
                     .collect(),
                 _ => Vec::new(),
@@ -387,13 +391,14 @@ async fn look(mut drafts: Vec<Draft>, address: &str, data_dir: &Path) -> Vec<Dra
     looked.await.unwrap_or_default()
 }
 
-/// A graph over one range as a page has it.
+/// A graph over one range as a page has it, in the chosen colours.
 pub fn picture(
     app: &App,
     host: &Host,
     link: &GraphLink<'_>,
     definition: &GraphDefinition,
     form: Form,
+    ChosenTheme(theme): ChosenTheme,
 ) -> PictureView {
     let of = |form, theme, scale| link.picture(form, theme, scale, &app.zone);
     let source = |media, form, theme| PictureSource {
@@ -402,11 +407,13 @@ pub fn picture(
         dense: of(form, theme, 2),
         size: size::of(definition, form),
     };
+    // Where nothing was chosen, the system's dark comes by a source.
+    let alone = theme.unwrap_or(Theme::Light);
     let on_phone = Form { width: PHONE_WIDTH, ..form };
     PictureView {
         details: link.details(&app.zone),
-        link: of(form, Theme::Light, 1),
-        dense: of(form, Theme::Light, 2),
+        link: of(form, alone, 1),
+        dense: of(form, alone, 2),
         size: size::of(definition, form),
         alt: format!(
             "{} of {}, {} {}",
@@ -415,10 +422,13 @@ pub fn picture(
             link.graph,
             link.range.title(&app.zone).to_lowercase()
         ),
-        sources: vec![
-            source(PHONE_DARK, on_phone, Theme::Dark),
-            source(PHONE, on_phone, Theme::Light),
-            source(DARK, form, Theme::Dark),
-        ],
+        sources: match theme {
+            Some(theme) => vec![source(PHONE, on_phone, theme)],
+            None => vec![
+                source(PHONE_DARK, on_phone, Theme::Dark),
+                source(PHONE, on_phone, Theme::Light),
+                source(DARK, form, Theme::Dark),
+            ],
+        },
     }
 }

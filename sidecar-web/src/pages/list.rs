@@ -7,17 +7,19 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use site::{Host, Service, Site};
 
-use crate::app::{App, Known};
-use crate::assets;
+use crate::app::App;
 use crate::error::PageError;
 use crate::links::Link;
+use crate::pages::frame::{ChosenTheme, Frame};
 use crate::pages::html;
+use crate::pages::service_status::StatusesOfServices;
 use crate::parameters::{Parameters, quoted};
+use crate::status::Status;
 
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
-    version: &'static str,
+    frame: Frame,
     notices: Vec<String>,
     selected: Option<&'a str>,
     total: usize,
@@ -30,6 +32,8 @@ struct Entry<'a> {
     name: &'a str,
     link: String,
     count: usize,
+    /// Hosts that are in a warning or critical.
+    problems: usize,
     is_selected: bool,
 }
 
@@ -55,15 +59,12 @@ struct HostView<'a> {
 pub async fn page(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
+    theme: ChosenTheme,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let selected = parameters.get("service");
     let services = selected_services(&app.site, selected)?;
-    let hosts: Vec<&Arc<Host>> = services.iter().flat_map(Service::hosts).collect();
-    let known = app.known(&hosts).await;
-    let notices = app.notices(&known).await;
-    let now = App::now();
-    let mut known = known.iter();
+    let statuses = StatusesOfServices::now(&app).await;
     let services = services
         .iter()
         .map(|service| ServiceView {
@@ -73,16 +74,18 @@ pub async fn page(
                 .iter()
                 .map(|section| SectionView {
                     label: section.label.as_deref(),
-                    hosts: std::iter::zip(&section.hosts, known.by_ref())
-                        .map(|(host, known)| HostView::new(&app, host, known, now))
+                    hosts: section
+                        .hosts
+                        .iter()
+                        .map(|host| HostView::new(host, statuses.of_host(&host.address)))
                         .collect(),
                 })
                 .collect(),
         })
         .collect();
     html(&ListPage {
-        version: &assets::VERSION,
-        notices,
+        frame: Frame::new(theme, &app.zone),
+        notices: app.notices(&statuses.known).await,
         selected,
         total: app.site.services().iter().map(count).sum(),
         entries: app
@@ -93,6 +96,7 @@ pub async fn page(
                 name: &service.name,
                 link: service_link(&service.name),
                 count: count(service),
+                problems: statuses.counts(service).problems(),
                 is_selected: Some(service.name.as_str()) == selected,
             })
             .collect(),
@@ -101,13 +105,13 @@ pub async fn page(
 }
 
 impl<'a> HostView<'a> {
-    fn new(app: &App, host: &'a Host, known: &Known, now: i64) -> Self {
+    fn new(host: &'a Host, status: Status) -> Self {
         Self {
             address: &host.address,
             hostname: &host.hostname,
             comments: &host.comments,
             link: Link::to("server").with("address", &host.address).finish(),
-            status: app.status(host, known, now).name(),
+            status: status.name(),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod asked_graph;
 pub mod controls;
 pub mod details;
 pub mod error_page;
+pub mod frame;
 pub mod graph;
 pub mod healthz;
 pub mod host_graphs;
@@ -13,6 +14,7 @@ pub mod pipeline;
 pub mod server;
 pub mod server_list;
 pub mod servers;
+pub mod service_status;
 
 use askama::Template;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};

@@ -11,10 +11,10 @@ use axum::response::Response;
 use site::{Host, SiteError};
 
 use crate::app::{App, Known};
-use crate::assets;
 use crate::error::PageError;
 use crate::info::Info;
 use crate::links::Link;
+use crate::pages::frame::{ChosenTheme, Frame};
 use crate::pages::html;
 use crate::redis_away::RedisAway;
 use crate::term::show_seconds;
@@ -34,7 +34,7 @@ const RATE_NEEDS: Duration = Duration::from_secs(5);
 #[derive(Template)]
 #[template(path = "pipeline.html")]
 struct PipelinePage<'a> {
-    version: &'static str,
+    frame: Frame,
     notices: Vec<String>,
     /// Of Redis and the module; empty where it is away.
     redis: Vec<Fact>,
@@ -104,7 +104,7 @@ impl<T> List<T> {
 }
 
 /// All of it, each time anew.
-pub async fn page(State(app): State<Arc<App>>) -> Result<Response, PageError> {
+pub async fn page(State(app): State<Arc<App>>, theme: ChosenTheme) -> Result<Response, PageError> {
     let hosts: Vec<&Arc<Host>> = app.site.services().iter().flat_map(|s| s.hosts()).collect();
     let known = app.known(&hosts).await;
     let now = App::now();
@@ -115,7 +115,7 @@ pub async fn page(State(app): State<Arc<App>>) -> Result<Response, PageError> {
     };
     let all = app.redis.all_hosts().await.unwrap_or_default();
     html(&PipelinePage {
-        version: &assets::VERSION,
+        frame: Frame::new(theme, &app.zone),
         notices: app.notices(&known).await,
         redis,
         pollers: pollers(&app, &hosts, &known, now).await,

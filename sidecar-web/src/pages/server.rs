@@ -9,10 +9,10 @@ use line_protocol::Identifier;
 use site::Host;
 
 use crate::app::App;
-use crate::assets;
 use crate::error::PageError;
 use crate::pages::asked_graph::plugin_of;
 use crate::pages::controls::{Controls, Shown, shape};
+use crate::pages::frame::{ChosenTheme, Frame};
 use crate::pages::host_graphs::{self, PluginView, WarningView};
 use crate::pages::html;
 use crate::pages::list::service_link;
@@ -21,7 +21,7 @@ use crate::parameters::Parameters;
 #[derive(Template)]
 #[template(path = "server.html")]
 struct ServerPage<'a> {
-    version: &'static str,
+    frame: Frame,
     notices: Vec<String>,
     host: &'a Host,
     service_link: String,
@@ -35,12 +35,13 @@ struct ServerPage<'a> {
 pub async fn page(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
+    theme: ChosenTheme,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let host = app.host(parameters.required("address")?)?;
     let only = parameters.get("plugin_identifier").map(|text| plugin_of(host, text)).transpose()?;
     let now = App::now();
-    let shape = shape(&app, &parameters, now)?;
+    let shape = shape(&app, &parameters, now, theme)?;
     let mut known = app.known(&[host]).await;
     let notices = app.notices(&known).await;
     let known = known.pop().ok_or_else(|| PageError::internal("no state"))?;
@@ -48,7 +49,7 @@ pub async fn page(
     let alone = std::slice::from_ref(&known);
     let shown = host_graphs::plugins(&app, &[host], alone, only, &shape).await.pop();
     html(&ServerPage {
-        version: &assets::VERSION,
+        frame: Frame::new(theme, &app.zone),
         notices,
         host,
         service_link: service_link(&host.service),

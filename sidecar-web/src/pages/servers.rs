@@ -10,10 +10,10 @@ use line_protocol::Identifier;
 use site::Host;
 
 use crate::app::App;
-use crate::assets;
 use crate::error::PageError;
 use crate::links::Link;
 use crate::pages::controls::{Controls, Shown, asked_comparison, asked_range};
+use crate::pages::frame::{ChosenTheme, Frame};
 use crate::pages::host_graphs::{self, PluginView, Shape};
 use crate::pages::html;
 use crate::parameters::{Parameters, quoted};
@@ -28,7 +28,7 @@ const WIDTH: u32 = 420;
 #[derive(Template)]
 #[template(path = "servers.html")]
 struct ServersPage<'a> {
-    version: &'static str,
+    frame: Frame,
     notices: Vec<String>,
     controls: Controls,
     columns: Vec<Column<'a>>,
@@ -45,6 +45,7 @@ struct Column<'a> {
 pub async fn page(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
+    theme: ChosenTheme,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let hosts = asked_hosts(&app, &parameters)?;
@@ -68,7 +69,7 @@ pub async fn page(
     let asked = asked_range(&app, &parameters, now)?;
     let until = Instant::now() + PAGE_LIMIT;
     let compared = asked_comparison(&parameters)?;
-    let shape = Shape { asked, ranges: vec![asked], compared, width: WIDTH, until };
+    let shape = Shape { asked, ranges: vec![asked], compared, width: WIDTH, theme, until };
     let known = app.known(&hosts).await;
     let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
     let shown = Shown {
@@ -96,7 +97,7 @@ pub async fn page(
             plugins,
         })
         .collect();
-    html(&ServersPage { version: &assets::VERSION, notices, controls, columns })
+    html(&ServersPage { frame: Frame::new(theme, &app.zone), notices, controls, columns })
 }
 
 /// The distinct hosts that the request names.

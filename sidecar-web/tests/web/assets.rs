@@ -1,5 +1,7 @@
 //! What a browser loads: little, nothing from elsewhere, and nothing that runs by accident.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use crate::process::{HOST, Web};
 
 #[test]
@@ -8,32 +10,53 @@ fn the_first_page_is_small_and_everything_comes_from_here() {
     let list = web.get("/");
     let mut bytes = list.body.len();
     let mut texts = vec![list.text(), web.get(&format!("/server?address={HOST}")).text()];
-    for (asset, content_type) in [
-        ("kurado.css", "text/css; charset=utf-8"),
-        ("kurado.js", "text/javascript; charset=utf-8"),
-        ("icon.svg", "image/svg+xml"),
-    ] {
-        let page = list.text();
-        let at = page.find(&format!("\"{asset}?")).unwrap();
-        let address = page[at + 1..].split('"').next().unwrap();
+    let page = list.text();
+    let assets: BTreeSet<&str> =
+        page.split('"').filter(|text| text.starts_with("assets/")).collect();
+    let mut wanted: VecDeque<String> = assets.into_iter().map(str::to_owned).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(address) = wanted.pop_front() {
+        if !seen.insert(address.clone()) {
+            continue;
+        }
         let answer = web.get(&format!("/{address}"));
-        assert_eq!((answer.status, answer.headers["content-type"].as_str()), (200, content_type));
+        let content_type = match address.rsplit_once('.').unwrap().1 {
+            "css" => "text/css; charset=utf-8",
+            "js" => "text/javascript; charset=utf-8",
+            _ => "image/svg+xml",
+        };
+        assert_eq!(answer.status, 200, "{address}");
+        assert_eq!(answer.headers["content-type"], content_type);
         assert!(answer.headers["cache-control"].contains("immutable"));
         bytes += answer.body.len();
-        texts.push(answer.text().replace("http://www.w3.org/2000/svg", ""));
+        let text = answer.text().replace("http://www.w3.org/2000/svg", "");
+        // What a script imports comes from beside it.
+        let (folder, _) = address.rsplit_once('/').unwrap();
+        let imports = text.split(" from \"./").skip(1).filter_map(|rest| rest.split('"').next());
+        wanted.extend(imports.map(|name| format!("{folder}/{name}")));
+        texts.push(text);
     }
+    assert!(seen.len() > 5, "{seen:?}");
     assert!(bytes < 100_000, "{bytes} bytes");
     for text in texts {
-        for outside in ["http:", "https:", "=\"//", "url(", " style=", "href=\"/", "src=\"/"] {
+        for outside in ["http://", "https://", "=\"//", "url(", " style=", "href=\"/", "src=\"/"] {
             assert!(!text.contains(outside), "{outside} in {text}");
         }
     }
 }
 
 #[test]
+fn an_asset_of_another_version_is_ours_but_is_not_kept() {
+    let web = Web::start();
+    let answer = web.get("/assets/before/main.js");
+    assert_eq!((answer.status, answer.headers["cache-control"].as_str()), (200, "no-cache"));
+    assert_eq!(web.get("/assets/before/other.js").status, 404);
+}
+
+#[test]
 fn every_answer_forbids_what_pages_do_not_need() {
     let web = Web::start();
-    for target in ["/", "/server", "/nothing", "/graph", "/kurado.js", "/healthz"] {
+    for target in ["/", "/server", "/nothing", "/graph", "/assets/1/main.js", "/healthz"] {
         let headers = web.get(target).headers;
         let policy = &headers["content-security-policy"];
         assert!(policy.starts_with("default-src 'none';"), "{target}");

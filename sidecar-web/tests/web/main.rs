@@ -8,3 +8,5 @@ mod numbers;
 mod process;
 mod programs;
 mod refusals;
+mod service_status;
+mod theme;

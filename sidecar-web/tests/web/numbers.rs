@@ -55,6 +55,10 @@ fn the_numbers_of_a_graph_are_those_that_rrdtool_exports() {
     assert_eq!(series["min"].as_f64(), known.first().copied());
     let canvas = &numbers["canvas"];
     assert_eq!((&canvas["width"], &canvas["height"]), (&500.into(), &100.into()));
+    // A picture of more pixels takes no more of the page.
+    let dense = json(&web, &address("conn", "&format=json&term=hour&scale=2"));
+    assert_eq!(&dense["canvas"], canvas);
+    assert_eq!(numbers["to"].as_i64().unwrap() - numbers["from"].as_i64().unwrap(), 70 * 60);
 }
 
 #[test]

@@ -1,0 +1,32 @@
+// The pages work without scripts; what they do more with them stands in a file each.
+import { setUpAlts } from "./alts.js";
+import { setUpChecked } from "./checked.js";
+import { setUpCopy } from "./copy.js";
+import { setUpFilter } from "./filter.js";
+import { setUpHeader } from "./header.js";
+import { setUpHelp } from "./help.js";
+import { setUpHover } from "./hover.js";
+import { setUpMoves } from "./move.js";
+import { setUpOptions } from "./options.js";
+import { setUpPictures } from "./pictures.js";
+import { restorePlace } from "./place.js";
+import { setUpProblemsFirst } from "./problems.js";
+import { setUpRefresh } from "./refresh.js";
+import { setUpTheme } from "./theme.js";
+import { isDragging, setUpZoom } from "./zoom.js";
+
+restorePlace();
+setUpPictures();
+setUpOptions();
+setUpHeader();
+setUpTheme();
+setUpHelp();
+setUpFilter();
+setUpProblemsFirst();
+setUpChecked();
+setUpCopy();
+setUpHover(isDragging);
+setUpZoom();
+setUpMoves();
+setUpAlts();
+setUpRefresh(isDragging);
