@@ -24,12 +24,12 @@ const GRAPHS: [&str; 8] = [
     "memory-usage",
     "tcp-established",
     "traffic-eth0",
-    "disk-io-vda-ios",
-    "disk-io-vda-bytes",
+    "disk-io-count-vda",
+    "disk-io-byte-vda",
     "disk-usage-vda",
 ];
 /// Keys of the plugin base, and whether each grows.
-const KEYS: [(&str, bool); 26] = [
+const KEYS: [(&str, bool); 28] = [
     ("cpu-user.derive", true),
     ("cpu-nice.derive", true),
     ("cpu-system.derive", true),
@@ -54,6 +54,8 @@ const KEYS: [(&str, bool); 26] = [
     ("traffic-eth0-txbytes.derive", true),
     ("disk-io-vda-read-ios.derive", true),
     ("disk-io-vda-write-ios.derive", true),
+    ("disk-io-vda-read-sectors.derive", true),
+    ("disk-io-vda-write-sectors.derive", true),
     ("disk-usage-vda-used.gauge", false),
     ("disk-usage-vda-available.gauge", false),
 ];
