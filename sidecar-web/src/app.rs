@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use jiff::tz::TimeZone;
 use site::{Configuration, Definitions, Host, Site};
 
+use crate::access::{Access, login};
 use crate::error::PageError;
 use crate::graph::outputs::Outputs;
 use crate::host_state::HostState;
@@ -22,7 +23,8 @@ use crate::program_views::ProgramViews;
 use crate::redis_away::RedisAway;
 use crate::redis_client::RedisClient;
 use crate::status::{self, Status};
-use crate::{assets, data_dir, pages};
+use crate::traffic::{self, Traffic};
+use crate::{assets, compression, data_dir, pages};
 
 /// Only our own files may be loaded, and nothing written into a page is ever run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; \
@@ -50,6 +52,8 @@ pub struct App {
     pub redis: Arc<RedisClient>,
     /// The pictures and numbers of graphs.
     pub outputs: Arc<Outputs>,
+    /// What was asked since the start.
+    pub traffic: Arc<Traffic>,
     /// The zone in which times are shown and read.
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
@@ -97,6 +101,7 @@ impl App {
             fault: None,
             redis: Arc::new(redis),
             outputs: Arc::new(outputs),
+            traffic: Arc::default(),
             zone,
             last_known: Arc::default(),
             data_dir: Arc::default(),
@@ -246,7 +251,9 @@ impl App {
 
 /// The table of routes. All pages stand side by side at the root, so that relative links reach them
 /// below any path of a reverse proxy.
-pub fn router(live: Live) -> Router {
+pub fn router(live: Live, access: Access) -> Router {
+    let access = Arc::new(access);
+    let traffic = Arc::clone(&live.app().traffic);
     Router::new()
         .route("/", get(pages::list::page))
         .route("/server", get(pages::server::page))
@@ -259,13 +266,23 @@ pub fn router(live: Live) -> Router {
         )
         .route("/api/servers", get(pages::server_list::page))
         .route("/healthz", get(pages::healthz::page))
+        .route("/readyz", get(pages::readyz::page))
+        .route("/metrics", get(pages::metrics::page))
+        .route("/login", get(login::page).post(login::log_in))
+        .route("/logout", post(login::log_out))
         .route("/kurado.css", get(assets::style))
         .route("/kurado.js", get(assets::script))
         .route("/icon.svg", get(assets::icon))
         .fallback(async || PageError::not_found("there is no such page"))
         .method_not_allowed_fallback(async |method: Method| PageError::method_not_allowed(&method))
+        .layer(from_fn_with_state(Arc::clone(&access), Access::guard))
         .layer(from_fn(pages::error_page::for_people))
+        .layer(from_fn_with_state(Arc::clone(&access), Access::identify))
+        .layer(Extension(access))
+        .layer(compression::gzip())
+        .layer(map_response(compression::with_weak_tag))
         .layer(map_response(with_security_headers))
+        .layer(from_fn_with_state(traffic, traffic::count))
         .with_state(live)
 }
 

@@ -1,13 +1,17 @@
 //! `kurado-web`: the pages, the graphs and the JSON of Kurado.
 
+mod access;
 mod app;
 mod assets;
 mod beside;
+mod compression;
 mod data_dir;
 mod error;
 mod files;
+mod form;
 mod graph;
 mod host_state;
+mod idle;
 mod links;
 mod live;
 mod pages;
@@ -18,6 +22,7 @@ mod redis_client;
 mod server;
 mod status;
 mod term;
+mod traffic;
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -30,6 +35,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use access::flags::AccessFlags;
 use live::Live;
 
 /// A picture that takes longer is given up.
@@ -51,10 +57,11 @@ struct Flags {
     /// The configuration file.
     #[arg(short, long, default_value = "kurado.yml")]
     config: PathBuf,
-    /// Where to listen. Whoever reaches it sees everything: beyond this machine, put a reverse
-    /// proxy with access control before it.
+    /// Where to listen. Beyond this machine it must be said who may see the pages.
     #[arg(long, default_value = "127.0.0.1:5434", value_parser = listen_address)]
     listen: SocketAddr,
+    #[command(flatten)]
+    access: AccessFlags,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -64,6 +71,23 @@ enum Command {
     /// Draws what standard input asks for; the web starts this itself.
     #[command(name = graph::pool::SUBCOMMAND, hide = true)]
     RenderWorker,
+    /// Reads a password from standard input, and prints the line of the file of --users.
+    HashPassword {
+        /// The user's name.
+        name: String,
+        /// viewer, which holds where it is not said, or operator.
+        #[arg(long)]
+        role: Option<String>,
+    },
+}
+
+/// Prints the line of a user whose password is the first line of standard input.
+fn hash_password(name: &str, role: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password)?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    println!("{}", access::users_line(name, password, role)?);
+    Ok(())
 }
 
 /// Reads where to listen.
@@ -82,7 +106,8 @@ fn main() -> ExitCode {
         .init();
     let outcome = match flags.command {
         Some(Command::RenderWorker) => graph::worker::run().map_err(Into::into),
-        None => run(&flags.config, flags.listen),
+        Some(Command::HashPassword { name, role }) => hash_password(&name, role.as_deref()),
+        None => run(&flags.config, flags.listen, flags.access),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,7 +119,8 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn run(config: &Path, listen: SocketAddr, access: AccessFlags) -> Result<(), Box<dyn Error>> {
+    let access = access.access(listen)?;
     let hangup = signal(SignalKind::hangup())?;
     let mut watcher = site::Watcher::new(config);
     let configuration = watcher.read()?;
@@ -123,7 +149,7 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!("listening on http://{}/", listener.local_addr()?);
     tokio::spawn(live.clone().follow(site::Follower::new(watcher, hangup)));
-    server::serve(listener, app::router(live), async {
+    server::serve(listener, app::router(live, access), async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -33,7 +33,19 @@ fn the_first_page_is_small_and_everything_comes_from_here() {
 #[test]
 fn every_answer_forbids_what_pages_do_not_need() {
     let web = Web::start();
-    for target in ["/", "/server", "/nothing", "/graph", "/kurado.js", "/healthz"] {
+    for target in [
+        "/",
+        "/server",
+        "/nothing",
+        "/graph",
+        "/kurado.js",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/login",
+        "/details",
+        "/api/servers",
+    ] {
         let headers = web.get(target).headers;
         let policy = &headers["content-security-policy"];
         assert!(policy.starts_with("default-src 'none';"), "{target}");
