@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::process::{Answer, HOST, Web};
 
 const BROWSER: &str = "accept: text/html";
-const ANN: &str = "correct horse";
+pub const ANN: &str = "correct horse";
 
 /// A line of the users file, by the program itself.
 fn line(name: &str, password: &str, role: &str) -> String {
@@ -24,7 +24,7 @@ fn line(name: &str, password: &str, role: &str) -> String {
 }
 
 /// With user ann, an operator, and these options.
-fn with_users(options: &[&str]) -> Web {
+pub fn with_users(options: &[&str]) -> Web {
     let users = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(users.path(), line("ann", ANN, "operator")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_kurado-web"));
@@ -35,7 +35,7 @@ fn with_users(options: &[&str]) -> Web {
     web
 }
 
-fn value_of<'a>(text: &'a str, before: &str) -> &'a str {
+pub fn value_of<'a>(text: &'a str, before: &str) -> &'a str {
     let at = text.find(before).unwrap_or_else(|| panic!("{before} in {text}")) + before.len();
     &text[at..at + text[at..].find(['"', ';']).unwrap()]
 }

@@ -9,5 +9,6 @@ mod numbers;
 mod observed;
 mod process;
 mod programs;
+mod proxy;
 mod refusals;
 mod serving;
