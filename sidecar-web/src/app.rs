@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -22,6 +23,7 @@ use crate::parameters::quoted;
 use crate::program_views::ProgramViews;
 use crate::redis_away::RedisAway;
 use crate::redis_client::RedisClient;
+use crate::server::Peer;
 use crate::status::{self, Status};
 use crate::traffic::{self, Traffic};
 use crate::{assets, compression, data_dir, pages};
@@ -281,12 +283,14 @@ pub fn router(live: Live, access: Access) -> Router {
         .layer(Extension(access))
         .layer(compression::gzip())
         .layer(map_response(compression::with_weak_tag))
-        .layer(map_response(with_security_headers))
+        .layer(from_fn(with_security_headers))
         .layer(from_fn_with_state(traffic, traffic::count))
         .with_state(live)
 }
 
-async fn with_security_headers(mut response: Response) -> Response {
+async fn with_security_headers(request: Request, next: Next) -> Response {
+    let has_tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.has_tls);
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -294,6 +298,10 @@ async fn with_security_headers(mut response: Response) -> Response {
         (header::REFERRER_POLICY, "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if has_tls {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
     response
 }

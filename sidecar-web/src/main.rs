@@ -22,6 +22,7 @@ mod redis_client;
 mod server;
 mod status;
 mod term;
+mod tls;
 mod traffic;
 
 use std::error::Error;
@@ -37,6 +38,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use access::flags::AccessFlags;
 use live::Live;
+use tls::Tls;
 
 /// A picture that takes longer is given up.
 const PICTURE_LIMIT: Duration = Duration::from_secs(10);
@@ -60,6 +62,13 @@ struct Flags {
     /// Where to listen. Beyond this machine it must be said who may see the pages.
     #[arg(long, default_value = "127.0.0.1:5434", value_parser = listen_address)]
     listen: SocketAddr,
+    /// The certificate and those that lead to the one that clients know, as PEM: then pages come by
+    /// HTTPS alone. Read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     access: AccessFlags,
     #[command(subcommand)]
@@ -107,7 +116,10 @@ fn main() -> ExitCode {
     let outcome = match flags.command {
         Some(Command::RenderWorker) => graph::worker::run().map_err(Into::into),
         Some(Command::HashPassword { name, role }) => hash_password(&name, role.as_deref()),
-        None => run(&flags.config, flags.listen, flags.access),
+        None => match flags.tls_cert.zip(flags.tls_key).map(|(c, k)| Tls::open(c, k)).transpose() {
+            Ok(tls) => run(&flags.config, flags.listen, tls, flags.access),
+            Err(fault) => Err(fault.into()),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -119,7 +131,12 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(config: &Path, listen: SocketAddr, access: AccessFlags) -> Result<(), Box<dyn Error>> {
+async fn run(
+    config: &Path,
+    listen: SocketAddr,
+    tls: Option<Tls>,
+    access: AccessFlags,
+) -> Result<(), Box<dyn Error>> {
     let access = access.access(listen)?;
     let hangup = signal(SignalKind::hangup())?;
     let mut watcher = site::Watcher::new(config);
@@ -147,9 +164,10 @@ async fn run(config: &Path, listen: SocketAddr, access: AccessFlags) -> Result<(
         .map_err(|error| format!("can't listen on {listen}: {error}"))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tracing::info!("listening on http://{}/", listener.local_addr()?);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{}/", listener.local_addr()?);
     tokio::spawn(live.clone().follow(site::Follower::new(watcher, hangup)));
-    server::serve(listener, app::router(live, access), async {
+    server::serve(listener, tls, app::router(live, access), async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -16,9 +16,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::idle::Idle;
+use crate::tls::{self, Tls};
 
 /// A client that has not sent its header by then is cut off; so is one that asks for nothing more.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
@@ -52,10 +54,17 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub struct Peer {
     /// The other end of the connection, which may be a proxy.
     pub address: SocketAddr,
+    /// Whether the connection itself is by TLS.
+    pub has_tls: bool,
 }
 
 /// Serves `router` until `stop` is ready, then lets the requests under way end.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
     let connections = Arc::new(Connections::new(router));
     let graceful = GracefulShutdown::new();
     let (stopping, stopped) = watch::channel(());
@@ -81,15 +90,27 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         let (connections, watcher) = (Arc::clone(&connections), graceful.watcher());
         let mut stopped = stopped.clone();
+        let _ = stream.set_nodelay(true);
+        let peer = Peer { address, has_tls: tls.is_some() };
+        let acceptor = tls.as_ref().map(Tls::acceptor);
         tokio::spawn(async move {
             // One that has asked for nothing yet does not hold up a stop.
+            let begun = async {
+                match acceptor {
+                    Some(acceptor) => by_tls(acceptor, stream).await.map(Begun::ByTls),
+                    None => in_clear(stream).await.map(Begun::InClear),
+                }
+            };
             let begun = tokio::select! {
-                begun = begin(stream) => begun,
+                begun = begun => begun,
                 _ = stopped.changed() => return,
             };
             let ended = match begun {
-                Ok((stream, version)) => {
-                    connections.serve(stream, version, Peer { address }, watcher).await
+                Ok(Begun::ByTls((stream, version))) => {
+                    connections.serve(stream, version, peer, watcher).await
+                }
+                Ok(Begun::InClear((stream, version))) => {
+                    connections.serve(stream, version, peer, watcher).await
                 }
                 Err(error) => Err(error.into()),
             };
@@ -113,14 +134,34 @@ enum Version {
     Http2,
 }
 
+/// A connection of which the version is known.
+enum Begun<T, C> {
+    ByTls(T),
+    InClear(C),
+}
+
+/// Greets a client, which chooses the version.
+///
+/// # Errors
+/// Where that fails or takes too long.
+async fn by_tls(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+) -> io::Result<(impl AsyncRead + AsyncWrite + Send + Unpin + 'static, Version)> {
+    let greeted = timeout(HEADER_LIMIT, acceptor.accept(stream)).await;
+    let stream = greeted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+    let version = if is_http2 { Version::Http2 } else { Version::Http1 };
+    Ok((Idle::new(stream, IDLE_LIMIT), version))
+}
+
 /// Tells the version by the first bytes, which the stream then brings again.
 ///
 /// # Errors
 /// Where they do not come in time.
-async fn begin(
+async fn in_clear(
     mut stream: TcpStream,
 ) -> io::Result<(impl AsyncRead + AsyncWrite + Send + Unpin + 'static, Version)> {
-    let _ = stream.set_nodelay(true);
     let mut first = Vec::with_capacity(PREFACE.len());
     let version = timeout(HEADER_LIMIT, async {
         loop {

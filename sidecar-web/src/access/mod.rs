@@ -189,6 +189,7 @@ impl Access {
 
     async fn visit(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Visit, String> {
         let peer = peer.ok_or("nobody said who is connected")?;
+        let has_tls = peer.has_tls;
         let peer = peer.address.ip().to_canonical();
         let is_trusted = self.trusts(peer);
         let brought = cookie(headers, FORM).and_then(|text| CsrfToken::read(&text));
@@ -202,8 +203,9 @@ impl Access {
             token: brought.map_or_else(CsrfToken::new, Ok)?,
             brought_token,
             shows_token: AtomicBool::new(false),
-            is_secure: is_trusted
-                && headers.get("x-forwarded-proto").is_some_and(|value| value == "https"),
+            is_secure: has_tls
+                || (is_trusted
+                    && headers.get("x-forwarded-proto").is_some_and(|value| value == "https")),
             address: if is_trusted { self.client(headers, peer) } else { peer },
             is_from_here: peer.is_loopback() && !has_forwarded,
         };

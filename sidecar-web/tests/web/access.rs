@@ -253,7 +253,7 @@ fn a_changed_file_holds_at_once_and_ends_sessions_of_the_password_before() {
     assert_eq!(web.get_with("/", &basic(&format!("ann:{ANN}"))).status, 401);
 }
 
-fn eventually(probe: impl Fn() -> bool) -> bool {
+pub fn eventually(probe: impl Fn() -> bool) -> bool {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while !probe() {
         if std::time::Instant::now() > end {

@@ -12,3 +12,4 @@ mod programs;
 mod proxy;
 mod refusals;
 mod serving;
+mod tls;

@@ -70,7 +70,8 @@ impl Web {
         let address = loop {
             let from = seen.len();
             assert_ne!(log.read_line(&mut seen).unwrap(), 0, "it did not start:\n{seen}");
-            if let Some((_, address)) = seen[from..].split_once("listening on http://") {
+            if let Some((_, address)) = seen[from..].split_once("listening on ") {
+                let (_, address) = address.split_once("://").unwrap();
                 break address.trim_end().trim_end_matches('/').to_owned();
             }
         };
