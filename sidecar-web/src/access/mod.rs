@@ -448,4 +448,32 @@ mod tests {
             assert_eq!(found.to_string(), client, "{forwarded:?}");
         }
     }
+
+    #[tokio::test]
+    async fn what_operators_may_do_is_refused_to_viewers_and_to_those_who_are_not_known() {
+        for (role, is_let_in) in
+            [(Some(Role::Operator), true), (Some(Role::Viewer), false), (None, false)]
+        {
+            let (mut parts, ()) = Request::new(()).into_parts();
+            let identity =
+                role.map(|role| Identity { name: Some("ann".into()), role, has_session: true });
+            parts.extensions.insert(Arc::new(Visit {
+                identity,
+                refusal: None,
+                session: None,
+                token: CsrfToken::new().unwrap(),
+                brought_token: false,
+                shows_token: AtomicBool::new(false),
+                is_secure: false,
+                address: "127.0.0.1".parse().unwrap(),
+                is_from_here: true,
+            }));
+            match Operator::from_request_parts(&mut parts, &()).await {
+                Ok(operator) => assert!(is_let_in && operator.name.as_deref() == Some("ann")),
+                Err(refusal) => {
+                    assert!(!is_let_in && refusal.status() == StatusCode::FORBIDDEN);
+                }
+            }
+        }
+    }
 }
