@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use jiff::tz::TimeZone;
 use site::{Configuration, Definitions, Host, Site};
 
+use crate::access::{Access, login};
 use crate::error::PageError;
 use crate::graph::outputs::Outputs;
 use crate::host_state::HostState;
@@ -21,8 +23,10 @@ use crate::parameters::quoted;
 use crate::program_views::ProgramViews;
 use crate::redis_away::RedisAway;
 use crate::redis_client::RedisClient;
+use crate::server::Peer;
 use crate::status::{self, Status};
-use crate::{assets, data_dir, pages};
+use crate::traffic::{self, Traffic};
+use crate::{assets, compression, data_dir, pages};
 
 /// Only our own files may be loaded, and nothing written into a page is ever run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; \
@@ -52,6 +56,8 @@ pub struct App {
     pub outputs: Arc<Outputs>,
     /// How many lines came when the pipeline was looked at before.
     pub lines_seen: Arc<Mutex<Option<(Instant, u64)>>>,
+    /// What was asked since the start.
+    pub traffic: Arc<Traffic>,
     /// The zone in which times are shown and read.
     pub zone: TimeZone,
     /// What Redis said of each host last, for when it is away; only hosts of the configuration.
@@ -99,6 +105,7 @@ impl App {
             fault: None,
             redis: Arc::new(redis),
             outputs: Arc::new(outputs),
+            traffic: Arc::default(),
             zone,
             lines_seen: Arc::default(),
             last_known: Arc::default(),
@@ -249,7 +256,9 @@ impl App {
 
 /// The table of routes. All pages stand side by side at the root, so that relative links reach them
 /// below any path of a reverse proxy.
-pub fn router(live: Live) -> Router {
+pub fn router(live: Live, access: Access) -> Router {
+    let access = Arc::new(access);
+    let traffic = Arc::clone(&live.app().traffic);
     Router::new()
         .route("/", get(pages::list::page))
         .route("/server", get(pages::server::page))
@@ -264,15 +273,27 @@ pub fn router(live: Live) -> Router {
         .route("/api/service-status", get(pages::service_status::page))
         .route("/api/servers", get(pages::server_list::page))
         .route("/healthz", get(pages::healthz::page))
+        .route("/readyz", get(pages::readyz::page))
+        .route("/metrics", get(pages::metrics::page))
+        .route("/login", get(login::page).post(login::log_in))
+        .route("/logout", post(login::log_out))
         .route("/assets/{version}/{name}", get(assets::asset))
         .fallback(async || PageError::not_found("there is no such page"))
         .method_not_allowed_fallback(async |method: Method| PageError::method_not_allowed(&method))
+        .layer(from_fn_with_state(Arc::clone(&access), Access::guard))
         .layer(from_fn_with_state(live.clone(), pages::error_page::for_people))
-        .layer(map_response(with_security_headers))
+        .layer(from_fn_with_state(Arc::clone(&access), Access::identify))
+        .layer(Extension(access))
+        .layer(compression::gzip())
+        .layer(map_response(compression::with_weak_tag))
+        .layer(from_fn(with_security_headers))
+        .layer(from_fn_with_state(traffic, traffic::count))
         .with_state(live)
 }
 
-async fn with_security_headers(mut response: Response) -> Response {
+async fn with_security_headers(request: Request, next: Next) -> Response {
+    let has_tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.has_tls);
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -280,6 +301,10 @@ async fn with_security_headers(mut response: Response) -> Response {
         (header::REFERRER_POLICY, "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if has_tls {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
     response
 }

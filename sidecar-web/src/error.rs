@@ -18,6 +18,21 @@ impl PageError {
         Self::new(StatusCode::BAD_REQUEST, text)
     }
 
+    /// Nobody knows who asks.
+    pub fn unauthorized(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text)
+    }
+
+    /// Who asks may not have it.
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// Who asks must wait.
+    pub fn too_many_requests(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, text)
+    }
+
     /// What the parameters name does not exist.
     pub fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)

@@ -1,13 +1,17 @@
 //! `kurado-web`: the pages, the graphs and the JSON of Kurado.
 
+mod access;
 mod app;
 mod assets;
 mod beside;
+mod compression;
 mod data_dir;
 mod error;
 mod files;
+mod form;
 mod graph;
 mod host_state;
+mod idle;
 mod info;
 mod links;
 mod live;
@@ -19,6 +23,8 @@ mod redis_client;
 mod server;
 mod status;
 mod term;
+mod tls;
+mod traffic;
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -31,7 +37,9 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use access::flags::AccessFlags;
 use live::Live;
+use tls::Tls;
 
 /// A picture that takes longer is given up.
 const PICTURE_LIMIT: Duration = Duration::from_secs(10);
@@ -52,10 +60,18 @@ struct Flags {
     /// The configuration file.
     #[arg(short, long, default_value = "kurado.yml")]
     config: PathBuf,
-    /// Where to listen. Whoever reaches it sees everything: beyond this machine, put a reverse
-    /// proxy with access control before it.
+    /// Where to listen. Beyond this machine it must be said who may see the pages.
     #[arg(long, default_value = "127.0.0.1:5434", value_parser = listen_address)]
     listen: SocketAddr,
+    /// The certificate and those that lead to the one that clients know, as PEM: then pages come by
+    /// HTTPS alone. Read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    access: AccessFlags,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -65,6 +81,23 @@ enum Command {
     /// Draws what standard input asks for; the web starts this itself.
     #[command(name = graph::pool::SUBCOMMAND, hide = true)]
     RenderWorker,
+    /// Reads a password from standard input, and prints the line of the file of --users.
+    HashPassword {
+        /// The user's name.
+        name: String,
+        /// viewer, which holds where it is not said, or operator.
+        #[arg(long)]
+        role: Option<String>,
+    },
+}
+
+/// Prints the line of a user whose password is the first line of standard input.
+fn hash_password(name: &str, role: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password)?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    println!("{}", access::users_line(name, password, role)?);
+    Ok(())
 }
 
 /// Reads where to listen.
@@ -83,7 +116,11 @@ fn main() -> ExitCode {
         .init();
     let outcome = match flags.command {
         Some(Command::RenderWorker) => graph::worker::run().map_err(Into::into),
-        None => run(&flags.config, flags.listen),
+        Some(Command::HashPassword { name, role }) => hash_password(&name, role.as_deref()),
+        None => match flags.tls_cert.zip(flags.tls_key).map(|(c, k)| Tls::open(c, k)).transpose() {
+            Ok(tls) => run(&flags.config, flags.listen, tls, flags.access),
+            Err(fault) => Err(fault.into()),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,7 +132,13 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn run(
+    config: &Path,
+    listen: SocketAddr,
+    tls: Option<Tls>,
+    access: AccessFlags,
+) -> Result<(), Box<dyn Error>> {
+    let access = access.access(listen)?;
     let hangup = signal(SignalKind::hangup())?;
     let mut watcher = site::Watcher::new(config);
     let configuration = watcher.read()?;
@@ -122,9 +165,10 @@ async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("can't listen on {listen}: {error}"))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tracing::info!("listening on http://{}/", listener.local_addr()?);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{}/", listener.local_addr()?);
     tokio::spawn(live.clone().follow(site::Follower::new(watcher, hangup)));
-    server::serve(listener, app::router(live), async {
+    server::serve(listener, tls, app::router(live, access), async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,8 @@ pub struct RedisClient {
     next_flush: AtomicUsize,
     /// When Redis let the time pass last, and what was said then.
     hang: Mutex<Option<(Instant, RedisAway)>>,
-    /// What the log knows, so that it has one line when Redis goes and one when it comes back.
-    is_away: AtomicBool,
+    /// Since when Redis is away: the log has one line when it goes and one when it comes back.
+    away_since: Mutex<Option<Instant>>,
     /// What the log knows of commands that Redis refuses, by their names.
     refused: Mutex<HashMap<&'static str, RedisAway>>,
     /// Flushes under way: who asks for the same joins in.
@@ -80,7 +80,7 @@ impl RedisClient {
                 .map_err(fault)?,
             next_flush: AtomicUsize::new(0),
             hang: Mutex::default(),
-            is_away: AtomicBool::new(false),
+            away_since: Mutex::default(),
             refused: Mutex::default(),
             under_way: Mutex::default(),
         })
@@ -234,6 +234,16 @@ impl RedisClient {
         answer
     }
 
+    /// For how long it has been away, as far as it was asked.
+    #[must_use]
+    pub fn away_for(&self) -> Duration {
+        self.lock_away_since().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock_away_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.away_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes a line to the log when Redis goes and when it comes back, and when it begins to refuse
     /// a command and when it takes it again.
     fn note(&self, command: &'static str, away: Option<&RedisAway>) {
@@ -241,12 +251,14 @@ impl RedisClient {
         if let Some(away) = away
             && refusal.is_none()
         {
-            if !self.is_away.swap(true, Ordering::Relaxed) {
+            let mut away_since = self.lock_away_since();
+            if away_since.is_none() {
+                *away_since = Some(Instant::now());
                 tracing::warn!("{away}");
             }
             return;
         }
-        if self.is_away.swap(false, Ordering::Relaxed) {
+        if self.lock_away_since().take().is_some() {
             tracing::info!(address = self.address, "Redis answers again");
         }
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
@@ -71,6 +72,20 @@ impl KeptOutput {
 pub struct Outputs {
     pool: Pool,
     kept: Mutex<Kept>,
+    made: AtomicU64,
+    from_memory: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// How many outputs were asked for since the start, by how they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Made by a worker.
+    pub made: u64,
+    /// Kept from before, or made for another request at the same time.
+    pub from_memory: u64,
+    /// Could not be made.
+    pub failed: u64,
 }
 
 struct Kept {
@@ -93,7 +108,40 @@ impl Outputs {
     #[must_use]
     pub fn new(pool: Pool, max_bytes: usize) -> Self {
         let kept = Kept { entries: HashMap::new(), uses: 0, bytes: 0, max_bytes };
-        Self { pool, kept: Mutex::new(kept) }
+        let [made, from_memory, failed] = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { pool, kept: Mutex::new(kept), made, from_memory, failed }
+    }
+
+    /// How many were asked for.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let [made, from_memory, failed] = [&self.made, &self.from_memory, &self.failed]
+            .map(|count| count.load(Ordering::Relaxed));
+        Counts { made, from_memory, failed }
+    }
+
+    /// What those kept take in memory.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.with_kept(|kept| kept.bytes)
+    }
+
+    /// See [`Pool::live_workers`].
+    #[must_use]
+    pub fn live_workers(&self) -> usize {
+        self.pool.live_workers()
+    }
+
+    /// See [`Pool::workers_started`].
+    #[must_use]
+    pub fn workers_started(&self) -> u64 {
+        self.pool.workers_started()
+    }
+
+    /// See [`Pool::waiting`].
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pool.waiting()
     }
 
     /// The picture of that key, which is of a [`Request::Draw`].
@@ -122,9 +170,16 @@ impl Outputs {
         let key = Arc::new(key);
         let cell = self.with_kept(|kept| kept.cell_of(&key));
         let request = key.request.clone();
-        let made = cell
-            .get_or_try_init(|| async { self.pool.run(request).await.map(KeptOutput::from) })
-            .await;
+        let mut count = &self.from_memory;
+        let make = || {
+            count = &self.made;
+            async { self.pool.run(request).await.map(KeptOutput::from) }
+        };
+        let made = cell.get_or_try_init(make).await;
+        if made.is_err() {
+            count = &self.failed;
+        }
+        count.fetch_add(1, Ordering::Relaxed);
         match made {
             Ok(output) => {
                 self.with_kept(|kept| kept.settle(&key, &cell, output.bytes()));

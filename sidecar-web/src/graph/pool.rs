@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -17,6 +18,10 @@ const MAX_WAITING: usize = 512;
 /// A worker is replaced after so many pictures, so that what librrd and its font libraries may
 /// leak stays bounded.
 const PICTURES_A_WORKER: usize = 20_000;
+
+/// A worker that died while it had nothing to do is noticed after so long, and one that could not be
+/// started is tried again.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// The name of the hidden subcommand that makes this program a render worker.
 pub const SUBCOMMAND: &str = "render-worker";
@@ -47,6 +52,13 @@ struct Job {
 #[derive(Clone)]
 pub struct Pool {
     jobs: mpsc::Sender<Job>,
+    counts: Arc<WorkerCounts>,
+}
+
+#[derive(Default)]
+struct WorkerCounts {
+    live: AtomicUsize,
+    started: AtomicU64,
 }
 
 impl Pool {
@@ -55,10 +67,12 @@ impl Pool {
     pub fn start(program: PathBuf, workers: usize, time_limit: Duration) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
+        let counts = Arc::<WorkerCounts>::default();
         for _ in 0..workers {
-            tokio::spawn(tend(program.clone(), time_limit, Arc::clone(&waiting)));
+            let starter = Starter { program: program.clone(), counts: Arc::clone(&counts) };
+            tokio::spawn(tend(starter, time_limit, Arc::clone(&waiting)));
         }
-        Self { jobs }
+        Self { jobs, counts }
     }
 
     /// Has one request done by a worker that is free.
@@ -72,12 +86,46 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Workers that live, as far as is known.
+    #[must_use]
+    pub fn live_workers(&self) -> usize {
+        self.counts.live.load(Ordering::Relaxed)
+    }
+
+    /// Workers that were started, also in place of others.
+    #[must_use]
+    pub fn workers_started(&self) -> u64 {
+        self.counts.started.load(Ordering::Relaxed)
+    }
+
+    /// Requests that wait for a worker.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+}
+
+/// Starts workers, and counts them.
+struct Starter {
+    program: PathBuf,
+    counts: Arc<WorkerCounts>,
+}
+
 /// Keeps one worker process alive and hands it one job after the other.
-async fn tend(program: PathBuf, time_limit: Duration, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
+async fn tend(starter: Starter, time_limit: Duration, waiting: Arc<Mutex<mpsc::Receiver<Job>>>) {
     // Started before the first picture is asked for: loading the fonts takes a moment.
-    let mut worker = Worker::start(&program).ok();
+    let mut worker = starter.start().ok();
     loop {
-        let job = waiting.lock().await.recv().await;
+        let next = async { waiting.lock().await.recv().await };
+        let Ok(job) = tokio::time::timeout(LOOK_AFTER, next).await else {
+            if worker.as_mut().is_none_or(Worker::is_spent) {
+                // The one of before is counted off first.
+                drop(worker.take());
+                worker = starter.start().ok();
+            }
+            continue;
+        };
         let Some(Job { request, reply }) = job else {
             return;
         };
@@ -85,7 +133,8 @@ async fn tend(program: PathBuf, time_limit: Duration, waiting: Arc<Mutex<mpsc::R
             continue; // Nobody waits for it any more.
         }
         if worker.as_mut().is_none_or(Worker::is_spent) {
-            worker = match Worker::start(&program) {
+            drop(worker.take());
+            worker = match starter.start() {
                 Ok(started) => Some(started),
                 Err(error) => {
                     tracing::error!(%error, "can't start a render worker");
@@ -120,11 +169,18 @@ struct Worker {
     requests: ChildStdin,
     answers: ChildStdout,
     drawn: usize,
+    counts: Arc<WorkerCounts>,
 }
 
-impl Worker {
-    fn start(program: &PathBuf) -> std::io::Result<Self> {
-        let mut process = Command::new(program)
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.counts.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Starter {
+    fn start(&self) -> std::io::Result<Worker> {
+        let mut process = Command::new(&self.program)
             .arg0("kurado-web")
             .arg(SUBCOMMAND)
             // librrd would fetch by way of a daemon that is not ours.
@@ -138,11 +194,18 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()?;
         match (process.stdin.take(), process.stdout.take()) {
-            (Some(requests), Some(answers)) => Ok(Self { process, requests, answers, drawn: 0 }),
+            (Some(requests), Some(answers)) => {
+                self.counts.live.fetch_add(1, Ordering::Relaxed);
+                self.counts.started.fetch_add(1, Ordering::Relaxed);
+                let counts = Arc::clone(&self.counts);
+                Ok(Worker { process, requests, answers, drawn: 0, counts })
+            }
             _ => Err(std::io::Error::other("its pipes are missing")),
         }
     }
+}
 
+impl Worker {
     /// Whether it has ended, or has drawn so much that it is to be replaced.
     fn is_spent(&mut self) -> bool {
         self.drawn >= PICTURES_A_WORKER || !matches!(self.process.try_wait(), Ok(None))

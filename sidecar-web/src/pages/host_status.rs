@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use hyper::body::Body as _;
 
 use crate::app::App;
 use crate::error::PageError;
+use crate::form;
 use crate::parameters::Parameters;
 use crate::status::Status;
 
@@ -26,20 +25,9 @@ pub async fn by_query(
 /// Longest form that is read, in bytes: the addresses of some 10,000 hosts.
 const MAX_FORM: usize = 1 << 20;
 
-/// A form that has not come by then is given up.
-const FORM_LIMIT: Duration = Duration::from_secs(10);
-
 /// Addresses in a form, where they are too many for a query.
 pub async fn by_form(State(app): State<Arc<App>>, form: Body) -> Result<Response, PageError> {
-    let too_large = || PageError::too_large(format!("a form may have {MAX_FORM} bytes"));
-    // Said before anything is read, where the request itself says how much it brings.
-    if form.size_hint().lower() > MAX_FORM as u64 {
-        return Err(too_large());
-    }
-    let form = tokio::time::timeout(FORM_LIMIT, to_bytes(form, MAX_FORM))
-        .await
-        .map_err(|_| PageError::timeout("the form did not come in time"))?
-        .map_err(|_| too_large())?;
+    let form = form::read(form, MAX_FORM).await?;
     answer(&app, &form).await
 }
 

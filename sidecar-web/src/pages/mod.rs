@@ -10,7 +10,9 @@ pub mod healthz;
 pub mod host_graphs;
 pub mod host_status;
 pub mod list;
+pub mod metrics;
 pub mod pipeline;
+pub mod readyz;
 pub mod server;
 pub mod server_list;
 pub mod servers;
@@ -23,7 +25,10 @@ use axum::response::{IntoResponse, Response};
 use crate::error::PageError;
 
 /// A page as the browser gets it: never from a cache, as it shows how things are now.
-fn html(template: &impl Template) -> Result<Response, PageError> {
+///
+/// # Errors
+/// Where the template fails.
+pub fn html(template: &impl Template) -> Result<Response, PageError> {
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")];
     Ok((headers, template.render()?).into_response())
 }

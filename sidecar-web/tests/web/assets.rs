@@ -56,7 +56,22 @@ fn an_asset_of_another_version_is_ours_but_is_not_kept() {
 #[test]
 fn every_answer_forbids_what_pages_do_not_need() {
     let web = Web::start();
-    for target in ["/", "/server", "/nothing", "/graph", "/assets/1/main.js", "/healthz"] {
+    for target in [
+        "/",
+        "/server",
+        "/servers",
+        "/nothing",
+        "/graph",
+        "/assets/1/main.js",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/login",
+        "/details",
+        "/pipeline",
+        "/api/servers",
+        "/api/service-status",
+    ] {
         let headers = web.get(target).headers;
         let policy = &headers["content-security-policy"];
         assert!(policy.starts_with("default-src 'none';"), "{target}");

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use line_protocol::Identifier;
 use site::Definitions;
@@ -19,6 +20,7 @@ pub struct Web {
     pub folder: tempfile::TempDir,
     process: Child,
     address: String,
+    log: Arc<Mutex<String>>,
 }
 
 /// What it answered.
@@ -68,20 +70,42 @@ impl Web {
         let address = loop {
             let from = seen.len();
             assert_ne!(log.read_line(&mut seen).unwrap(), 0, "it did not start:\n{seen}");
-            if let Some((_, address)) = seen[from..].split_once("listening on http://") {
+            if let Some((_, address)) = seen[from..].split_once("listening on ") {
+                let (_, address) = address.split_once("://").unwrap();
                 break address.trim_end().trim_end_matches('/').to_owned();
             }
         };
         // The rest is read, so that a full pipe never stops it, and shown where a test fails.
+        let all = Arc::new(Mutex::new(seen));
+        let kept = Arc::clone(&all);
         std::thread::spawn(move || {
-            log.lines().map_while(Result::ok).for_each(|l| eprintln!("{l}"))
+            for line in log.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
         });
-        Self { folder, process, address }
+        Self { folder, process, address, log: all }
     }
 
     /// Its process.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
     }
 
     /// Waits until it has ended; whether without a fault.
@@ -109,11 +133,17 @@ impl Web {
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        Answer { status, headers, body: bytes[end + 4..].to_vec() }
+        let mut headers = BTreeMap::<String, String>::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            let values = headers.entry(name.to_ascii_lowercase()).or_default();
+            let between = if values.is_empty() { "" } else { ", " };
+            values.push_str(&format!("{between}{value}"));
+        }
+        let mut body = bytes[end + 4..].to_vec();
+        if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+            body = without_chunks(&body);
+        }
+        Answer { status, headers, body }
     }
 
     /// Makes the RRD files of all series that these graphs of [`HOST`] draw, with two hours of
@@ -180,6 +210,21 @@ impl Answer {
         assert!(self.body.starts_with(b"\x89PNG\r\n\x1a\n"));
         let number = |at: usize| u32::from_be_bytes(self.body[at..at + 4].try_into().unwrap());
         (number(16), number(20))
+    }
+}
+
+/// A body that comes in chunks, each behind its length.
+fn without_chunks(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|part| part == b"\r\n").expect("a chunk's length");
+        let length = std::str::from_utf8(&rest[..end]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return body;
+        }
+        body.extend_from_slice(&rest[end + 2..][..length]);
+        rest = &rest[end + 2 + length + 2..];
     }
 }
 

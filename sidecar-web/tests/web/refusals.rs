@@ -103,7 +103,7 @@ fn an_error_is_a_page_to_a_browser_and_a_line_to_others() {
             assert_eq!(answer.status, status, "{target}");
             assert!(answer.headers["content-type"].starts_with(kind), "{target}");
             assert_eq!(answer.headers["cache-control"], "no-store", "{target}");
-            assert_eq!(answer.headers["vary"], "accept", "{target}");
+            assert!(answer.headers["vary"].starts_with("accept"), "{target}");
         }
         let text = plain.text().trim_end().replace('<', "&#60;").replace('>', "&#62;");
         let page = page.text();
