@@ -8,6 +8,7 @@
 //! A server is asked every minute, and a whole handshake is most of what a fetch costs both sides:
 //! what a server gave for the next one is kept, in a bounded number.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
+use site::regular_file;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -182,7 +184,7 @@ impl Pem {
         if !path.starts_with('/') {
             return Err(format!("{setting} '{path}' must be a whole path, which begins with '/'"));
         }
-        match std::fs::read(&path) {
+        match regular_file::read(Path::new(&path)) {
             Ok(content) => Ok(Some(Self { setting, path, content })),
             Err(error) => Err(format!("{setting} '{path}' can't be read: {error}")),
         }

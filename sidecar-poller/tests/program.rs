@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -139,6 +139,32 @@ fn a_fault_in_a_definition_is_found_too() {
         "error: metrics_plugins/redis.toml:3: there is no [graph.\"a\"]\n\
          kurado-poller: kurado.yml can not be used: 1 error\n"
     );
+}
+
+#[test]
+fn pipes_and_devices_in_place_of_files_are_faults_of_the_check_that_name_them() {
+    let dir = site(free_port(), "base");
+    let plugins = dir.path().join("metrics_plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    let fifo = |path: PathBuf| {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    fifo(plugins.join("shop.toml"));
+    std::os::unix::fs::symlink("/dev/zero", plugins.join("zoo.toml")).unwrap();
+    std::fs::remove_file(dir.path().join("rolls/all.yml")).unwrap();
+    fifo(dir.path().join("rolls/all.yml"));
+    let output = poller(dir.path()).arg("check").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let (_, errors) = text(&output);
+    for (file, what) in [
+        ("rolls/all.yml", "a named pipe (FIFO)"),
+        ("metrics_plugins/shop.toml", "a named pipe (FIFO)"),
+        ("metrics_plugins/zoo.toml", "a device"),
+    ] {
+        let line = format!("{file} can not be read: it is {what}; only regular files are read");
+        let told = errors.replace(".toml: ", ".toml ");
+        assert!(told.contains(&line), "{line} in {errors}");
+    }
 }
 
 #[test]

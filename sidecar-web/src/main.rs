@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         .init();
     let outcome = match flags.command {
         Some(Command::RenderWorker) => graph::worker::run().map_err(Into::into),
-        None => run(&flags.config, flags.listen),
+        None => serve(&flags.config, flags.listen),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,7 +94,17 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
+/// How long the end waits for what still runs. Who reads a file of a disk that hangs is not waited
+/// for.
+const END: Duration = Duration::from_secs(1);
+
+fn serve(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(run(config, listen));
+    runtime.shutdown_timeout(END);
+    result
+}
+
 async fn run(config: &Path, listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     let hangup = signal(SignalKind::hangup())?;
     let mut watcher = site::Watcher::new(config);

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Map, Value as Json};
 
 use crate::error::SiteError;
+use crate::regular_file;
 use crate::site::Notes;
 use crate::yaml::{Key, Node, Value};
 
@@ -88,7 +89,7 @@ fn from_file(file: &Path, node: &Node, notes: &mut Notes) -> Result<Json, String
     notes.sources.note(&path);
     let unreadable = |error: std::io::Error| format!("{} can not be read: {error}", path.display());
     let mut text = String::new();
-    std::fs::File::open(&path)
+    regular_file::open(&path)
         .and_then(|open| open.take(MAX_LEN + 1).read_to_string(&mut text))
         .map_err(unreadable)?;
     if text.len() as u64 > MAX_LEN {
