@@ -96,6 +96,10 @@ pub fn tables(site: &Site, definitions: &Definitions) -> String {
                 Way::Fetched(_) => "fetched",
                 Way::Pushed if name == OWN_PLUGIN => "the poller's own",
                 Way::Pushed => "pushed by agents",
+                Way::Program(program) if Fetcher::named(name).is_some() => {
+                    let program = program.path().display();
+                    return [name, shown, &format!("fetched by {program}")].map(str::to_owned);
+                }
                 Way::Program(_) => "fetched by a program",
                 Way::Shown => "not fetched",
                 Way::Unknown => "not known",
@@ -125,6 +129,7 @@ impl Findings {
         let Configuration { site, definitions } = configuration;
         let mut findings = Self::default();
         findings.warnings.extend(site.warnings().iter().map(ToString::to_string));
+        findings.errors.extend(site.address_faults().iter().map(ToString::to_string));
         let mut told = BTreeSet::new();
         for written in site.rolls() {
             for (identifier, line) in written.roll.plugins.iter().zip(&written.lines) {
@@ -179,6 +184,18 @@ impl Findings {
                 _ => String::new(),
             };
             self.warnings.push(format!("{place}: {warning}{near}"));
+        }
+        let view = match definitions.view(name) {
+            Some(View::Program(program)) => Some(program),
+            _ => None,
+        };
+        for program in definitions.fetch_program(name).into_iter().chain(view) {
+            let run = program.path().display();
+            for other in program.passed_over().iter().map(|path| path.display()) {
+                let text =
+                    format!("several programs for plugin {name}: {run} is run, {other} is not");
+                self.warnings.push(text);
+            }
         }
         for program in definitions.not_executable(name) {
             let program = program.display();
@@ -437,6 +454,57 @@ mod tests {
         folder.write_program("own/fetch/redi");
         folder.write("own/shop.toml", "");
         assert_eq!(folder.findings(), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_program_in_place_of_a_built_in_fetcher_is_shown_and_a_second_one_is_a_warning() {
+        let folder = Folder::new("metrics: [redis]");
+        for name in ["redis", "redis.py", "redis.py~", "redis.bak"] {
+            folder.write_program(&format!("own/fetch/{name}"));
+        }
+        let (_, warnings) = folder.findings();
+        assert_eq!(
+            warnings,
+            [
+                "several programs for plugin redis: own/fetch/redis is run, own/fetch/redis.py is not"
+            ]
+        );
+        let Configuration { site, definitions } = folder.load();
+        let run = folder.0.path().join("own/fetch/redis");
+        assert!(tables(&site, &definitions).contains(&format!("fetched by {}\n", run.display())));
+    }
+
+    #[test]
+    fn addresses_that_can_not_be_right_are_errors_of_their_hosts_alone() {
+        let folder = Folder::new("metrics: [redis]");
+        folder.write(
+            "kurado.yml",
+            "config: {metrics_plugin_dir: [own]}\n---\nservice: x\nservers:\n- roll: a.yml\n  hosts:\n  - 127.0.0.300\n  - 127.0.0.1:80 web\n  - '12'\n  - 010.0.0.1\n  - fe80::g\n  - WEB-1\n  - web-1\n  - 2001:DB8::1\n  - 2001:db8:0::1\n  - 10.0.0.1\n",
+        );
+        let (errors, warnings) = folder.findings();
+        let no_ipv4 = |line, address| {
+            format!(
+                "kurado.yml:{line}: '{address}' is no IPv4 address, which is four numbers from 0 to 255 without zeros in front"
+            )
+        };
+        assert_eq!(
+            errors,
+            [
+                no_ipv4(7, "127.0.0.300"),
+                "kurado.yml:8: '127.0.0.1:80' is no address: a port belongs to a plugin, such as redis:6379 in a roll".to_owned(),
+                no_ipv4(9, "12"),
+                no_ipv4(10, "010.0.0.1"),
+                "kurado.yml:11: 'fe80::g' is no IPv6 address".to_owned(),
+            ]
+        );
+        assert_eq!(
+            warnings,
+            [
+                "kurado.yml:13: 'web-1' is the same host as 'WEB-1'; each host may stand once",
+                "kurado.yml:15: '2001:db8:0::1' is the same host as '2001:DB8::1'; each host may stand once",
+            ]
+        );
+        assert_eq!(folder.load().site.hosts().count(), 10);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod configuration;
 mod data_dir;
 mod error;
 mod follow;
+mod host_address;
 mod nearest;
 mod roll;
 mod secrets;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
 use crate::error::{Fault, SiteError};
+use crate::host_address;
 use crate::nearest::did_you_mean;
 use crate::roll::{self, Roll};
 use crate::sources::Sources;
@@ -25,6 +26,9 @@ pub struct Site {
     hosts: BTreeMap<String, Arc<Host>>,
     rolls: Vec<WrittenRoll>,
     settings: Vec<WrittenSettings>,
+    /// The addresses that were read, by the host that they mean.
+    meant: BTreeMap<String, String>,
+    address_faults: Vec<SiteError>,
     warnings: Vec<SiteError>,
     secret_faults: Vec<SiteError>,
 }
@@ -212,6 +216,12 @@ impl Site {
         &self.secret_faults
     }
 
+    /// Addresses of hosts that can't be right. The others go on.
+    #[must_use]
+    pub fn address_faults(&self) -> &[SiteError] {
+        &self.address_faults
+    }
+
     /// The rolls that hosts have, each once, in the order in which they are first named.
     #[must_use]
     pub fn rolls(&self) -> &[WrittenRoll] {
@@ -251,6 +261,8 @@ impl Site {
             hosts: BTreeMap::new(),
             rolls: Vec::new(),
             settings: Vec::new(),
+            meant: BTreeMap::new(),
+            address_faults: Vec::new(),
             warnings: Vec::new(),
             secret_faults: Vec::new(),
         })
@@ -314,6 +326,18 @@ impl Site {
                 let host = read_host(file, line, name, section.label.clone(), Arc::clone(&roll));
                 let Some(host) = notes.or_fault(host) else { continue };
                 let host = Arc::new(host);
+                if let Some(fault) = host_address::fault(&host.address) {
+                    self.address_faults.push(SiteError::new(file, Some(line.line), fault));
+                }
+                let meant = host_address::meant(&host.address);
+                let first = self.meant.entry(meant).or_insert_with(|| host.address.clone());
+                if *first != host.address {
+                    let message = format!(
+                        "'{}' is the same host as '{first}'; each host may stand once",
+                        host.address
+                    );
+                    notes.warnings.push(SiteError::new(file, Some(line.line), message));
+                }
                 if let Some(first) = self.hosts.insert(host.address.clone(), Arc::clone(&host)) {
                     let message = format!(
                         "address {} stands here for the second time; the first is '{}' in service '{}'",
@@ -442,7 +466,11 @@ fn read_host(
 ) -> Result<Host, SiteError> {
     const RULE: &str = "'address hostname comments…', in quotes where it holds ': ' or ' #'";
     let yaml::Value::Scalar(scalar) = &node.value else {
-        return Err(node.fault(file, "a host", RULE));
+        let rule = match node.value {
+            yaml::Value::List(_) => &format!("{RULE}; an IPv6 address stands without brackets"),
+            _ => RULE,
+        };
+        return Err(node.fault(file, "a host", rule));
     };
     let (address, rest) = first_word(&scalar.text);
     let (hostname, comments) = first_word(rest);
