@@ -16,7 +16,7 @@ use crate::fetch::Fetcher;
 use crate::fetch::declaration::{Declaration, SettingFault, Settings};
 use crate::own_report::OWN_PLUGIN;
 use crate::targets::{Way, plugins};
-use crate::{Failure, data_dir};
+use crate::{Failure, data_dir, tls};
 
 /// What becomes of a configuration that has warnings, but no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +225,17 @@ impl Findings {
             self.check_name(settings, definitions, plugins);
             return;
         };
-        for (key, fault) in declaration.settings.faults(&settings.plugin, &settings.value) {
+        let mut faults = declaration.settings.faults(&settings.plugin, &settings.value);
+        let is_wrong = |(_, fault): &(_, SettingFault)| matches!(fault, SettingFault::Wrong(_));
+        if let Settings::Named(_, known) = declaration.settings
+            && known.iter().any(|(name, _)| *name == "tls")
+            && !faults.iter().any(is_wrong)
+            && let Err(tls::Fault { setting, reason }) = tls::check(&settings.value)
+        {
+            let text = format!("metrics_config {}: {reason}", settings.plugin);
+            faults.push((Some(setting.to_owned()), SettingFault::Wrong(text)));
+        }
+        for (key, fault) in faults {
             let line = key.and_then(|key| {
                 // What came from a file stands there under another name.
                 let from_file = settings.lines.get(&format!("{key}_file"));
@@ -310,6 +320,7 @@ fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_certificates::Certificates;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
@@ -441,6 +452,57 @@ mod tests {
                 "rolls/a.yml:7: metrics_config Nginx: this plugin has no settings",
                 "rolls/a.yml:9: metrics_config has settings of 'Mysqll', which no host has as a plugin; did you mean 'MySQL'?",
             ]
+        );
+    }
+
+    #[test]
+    fn files_for_tls_that_can_not_be_used_are_errors_with_their_lines() {
+        let certificates = Certificates::new();
+        let settings = |lines: &str| {
+            let folder = Folder::new(&format!(
+                "metrics: [redis, mysql]\nmetrics_config:\n  Redis:\n{lines}"
+            ));
+            folder.write("rolls/empty.pem", "");
+            for name in ["ca.pem", "client.pem", "client.key"] {
+                let here = folder.0.path().join("rolls").join(name);
+                fs::copy(certificates.path(name), here).unwrap();
+            }
+            let (errors, warnings) = folder.findings();
+            assert_eq!(warnings, NOTHING);
+            errors
+        };
+        let good = "    tls: true\n    ca_file: ca.pem\n    cert_file: client.pem\n    key_file: client.key\n";
+        assert_eq!(settings(good), NOTHING);
+        for (before, after, error) in [
+            (
+                "ca.pem",
+                "none.pem",
+                "rolls/a.yml:5: metrics_config Redis: ca_file 'rolls/none.pem' can't be read: No such file or directory (os error 2)",
+            ),
+            (
+                "ca.pem",
+                "empty.pem",
+                "rolls/a.yml:5: metrics_config Redis: ca_file 'rolls/empty.pem' can't be used: it has no certificate in PEM",
+            ),
+            (
+                "client.key",
+                "''",
+                "rolls/a.yml:6: metrics_config Redis: of cert_file and key_file stands only one",
+            ),
+            (
+                "tls: true",
+                "tls: false",
+                "rolls/a.yml:5: metrics_config Redis: certificates stand without tls: true",
+            ),
+        ] {
+            assert_eq!(settings(&good.replace(before, after)), [error]);
+        }
+        let [error] = &settings(&good.replace("client.key", "ca.pem"))[..] else { panic!() };
+        assert!(
+            error.starts_with(
+                "rolls/a.yml:7: metrics_config Redis: key_file 'rolls/ca.pem' can't be used: "
+            ),
+            "{error}"
         );
     }
 

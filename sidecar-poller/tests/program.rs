@@ -316,7 +316,7 @@ fn it_fetches_all_at_once_where_asked_to_and_ends_cleanly_when_told_to() {
 struct Running {
     child: Child,
     metrics: u16,
-    log: std::path::PathBuf,
+    log: PathBuf,
 }
 
 impl Running {
