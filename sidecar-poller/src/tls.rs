@@ -260,6 +260,9 @@ impl Tls {
             Ok(Err(error)) if error.to_string().contains("invalid peer certificate") => {
                 Err(format!("{error}; see metrics_config, {}: {{ca_file: …}}", self.plugin))
             }
+            Ok(Err(error)) if is_no_tls(&error) => {
+                Err("the server does not speak TLS there".to_owned())
+            }
             Ok(Err(error)) => Err(format!("TLS: {}", socket::reason(&error))),
             Err(_) => {
                 let waited = begun.elapsed().as_secs_f64();
@@ -267,6 +270,12 @@ impl Tls {
             }
         }
     }
+}
+
+/// Whether a server answered with something else than TLS.
+fn is_no_tls(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
 }
 
 #[cfg(test)]
