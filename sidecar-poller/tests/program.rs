@@ -427,6 +427,24 @@ fn changed_files_are_followed_and_a_faulty_one_leaves_the_old_in_force() {
 }
 
 #[test]
+fn a_pipe_that_comes_while_it_runs_is_a_fault_and_keeps_neither_a_reload_nor_the_end() {
+    let server = RedisServer::start(&[]);
+    let dir = site(server.port(), "base");
+    let plugins = dir.path().join("metrics_plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    let mut running = Running::start(dir.path());
+    let fifo = plugins.join("shop.toml");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    running.wait_for("kurado_poller_configuration_faulty 1");
+    std::fs::remove_file(&fifo).unwrap();
+    running.wait_for("kurado_poller_configuration_faulty 0");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    running.wait_for("kurado_poller_reload_faults_total 2");
+    running.signal("-TERM");
+    assert!(running.child.wait().unwrap().success());
+}
+
+#[test]
 fn lines_go_to_another_redis_when_the_configuration_names_it() {
     let (first, second) =
         (RedisServer::start_with_module(&[]), RedisServer::start_with_module(&[]));

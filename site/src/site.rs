@@ -741,6 +741,16 @@ servers:
     }
 
     #[test]
+    fn a_host_in_brackets_is_told_how_an_ipv6_address_stands() {
+        let told = faults(
+            "config: {}\n---\nservice: x\nservers:\n- roll: base.yml\n  hosts:\n  - [::1]\n",
+        );
+        let [told] = told.as_slice() else { panic!("{told:?}") };
+        assert!(told.starts_with("kurado.yml:7: a host is a list"), "{told}");
+        assert!(told.ends_with("; an IPv6 address stands without brackets"), "{told}");
+    }
+
+    #[test]
     fn past_a_bound_no_more_faults_are_told_and_the_first_says_how_many_there_are() {
         let mut source =
             "config: {}\n---\nservice: x\nservers:\n- roll: base.yml\n  hosts:\n".to_owned();
