@@ -17,7 +17,7 @@ use crate::fetch::declaration::{Declaration, SettingFault, Settings};
 use crate::output::print;
 use crate::own_report::OWN_PLUGIN;
 use crate::targets::{Way, plugins};
-use crate::{Failure, data_dir};
+use crate::{Failure, data_dir, tls};
 
 /// What becomes of a configuration that has warnings, but no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,10 @@ pub fn tables(site: &Site, definitions: &Definitions) -> String {
                 Way::Fetched(_) => "fetched",
                 Way::Pushed if name == OWN_PLUGIN => "the poller's own",
                 Way::Pushed => "pushed by agents",
+                Way::Program(program) if Fetcher::named(name).is_some() => {
+                    let program = program.path().display();
+                    return [name, shown, &format!("fetched by {program}")].map(str::to_owned);
+                }
                 Way::Program(_) => "fetched by a program",
                 Way::Shown => "not fetched",
                 Way::Unknown => "not known",
@@ -126,6 +130,7 @@ impl Findings {
         let Configuration { site, definitions } = configuration;
         let mut findings = Self::default();
         findings.warnings.extend(site.warnings().iter().map(ToString::to_string));
+        findings.errors.extend(site.address_faults().iter().map(ToString::to_string));
         let mut told = BTreeSet::new();
         for written in site.rolls() {
             for (identifier, line) in written.roll.plugins.iter().zip(&written.lines) {
@@ -181,6 +186,18 @@ impl Findings {
             };
             self.warnings.push(format!("{place}: {warning}{near}"));
         }
+        let view = match definitions.view(name) {
+            Some(View::Program(program)) => Some(program),
+            _ => None,
+        };
+        for program in definitions.fetch_program(name).into_iter().chain(view) {
+            let run = program.path().display();
+            for other in program.passed_over().iter().map(|path| path.display()) {
+                let text =
+                    format!("several programs for plugin {name}: {run} is run, {other} is not");
+                self.warnings.push(text);
+            }
+        }
         for program in definitions.not_executable(name) {
             let program = program.display();
             let text =
@@ -209,7 +226,17 @@ impl Findings {
             self.check_name(settings, definitions, plugins);
             return;
         };
-        for (key, fault) in declaration.settings.faults(&settings.plugin, &settings.value) {
+        let mut faults = declaration.settings.faults(&settings.plugin, &settings.value);
+        let is_wrong = |(_, fault): &(_, SettingFault)| matches!(fault, SettingFault::Wrong(_));
+        if let Settings::Named(_, known) = declaration.settings
+            && known.iter().any(|(name, _)| *name == "tls")
+            && !faults.iter().any(is_wrong)
+            && let Err(tls::Fault { setting, reason }) = tls::check(&settings.value)
+        {
+            let text = format!("metrics_config {}: {reason}", settings.plugin);
+            faults.push((Some(setting.to_owned()), SettingFault::Wrong(text)));
+        }
+        for (key, fault) in faults {
             let line = key.and_then(|key| {
                 // What came from a file stands there under another name.
                 let from_file = settings.lines.get(&format!("{key}_file"));
@@ -294,6 +321,7 @@ fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_certificates::Certificates;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
@@ -429,6 +457,57 @@ mod tests {
     }
 
     #[test]
+    fn files_for_tls_that_can_not_be_used_are_errors_with_their_lines() {
+        let certificates = Certificates::new();
+        let settings = |lines: &str| {
+            let folder = Folder::new(&format!(
+                "metrics: [redis, mysql]\nmetrics_config:\n  Redis:\n{lines}"
+            ));
+            folder.write("rolls/empty.pem", "");
+            for name in ["ca.pem", "client.pem", "client.key"] {
+                let here = folder.0.path().join("rolls").join(name);
+                fs::copy(certificates.path(name), here).unwrap();
+            }
+            let (errors, warnings) = folder.findings();
+            assert_eq!(warnings, NOTHING);
+            errors
+        };
+        let good = "    tls: true\n    ca_file: ca.pem\n    cert_file: client.pem\n    key_file: client.key\n";
+        assert_eq!(settings(good), NOTHING);
+        for (before, after, error) in [
+            (
+                "ca.pem",
+                "none.pem",
+                "rolls/a.yml:5: metrics_config Redis: ca_file 'rolls/none.pem' can't be read: No such file or directory (os error 2)",
+            ),
+            (
+                "ca.pem",
+                "empty.pem",
+                "rolls/a.yml:5: metrics_config Redis: ca_file 'rolls/empty.pem' can't be used: it has no certificate in PEM",
+            ),
+            (
+                "client.key",
+                "''",
+                "rolls/a.yml:6: metrics_config Redis: of cert_file and key_file stands only one",
+            ),
+            (
+                "tls: true",
+                "tls: false",
+                "rolls/a.yml:5: metrics_config Redis: certificates stand without tls: true",
+            ),
+        ] {
+            assert_eq!(settings(&good.replace(before, after)), [error]);
+        }
+        let [error] = &settings(&good.replace("client.key", "ca.pem"))[..] else { panic!() };
+        assert!(
+            error.starts_with(
+                "rolls/a.yml:7: metrics_config Redis: key_file 'rolls/ca.pem' can't be used: "
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_users_program_takes_any_arguments_and_settings() {
         let folder = Folder::new(
             "metrics: ['mysql:abc:def', 'shop:x:y:z']\nmetrics_config: {MySQL: text, shop: [1], redi: x}\n",
@@ -438,6 +517,57 @@ mod tests {
         folder.write_program("own/fetch/redi");
         folder.write("own/shop.toml", "");
         assert_eq!(folder.findings(), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_program_in_place_of_a_built_in_fetcher_is_shown_and_a_second_one_is_a_warning() {
+        let folder = Folder::new("metrics: [redis]");
+        for name in ["redis", "redis.py", "redis.py~", "redis.bak"] {
+            folder.write_program(&format!("own/fetch/{name}"));
+        }
+        let (_, warnings) = folder.findings();
+        assert_eq!(
+            warnings,
+            [
+                "several programs for plugin redis: own/fetch/redis is run, own/fetch/redis.py is not"
+            ]
+        );
+        let Configuration { site, definitions } = folder.load();
+        let run = folder.0.path().join("own/fetch/redis");
+        assert!(tables(&site, &definitions).contains(&format!("fetched by {}\n", run.display())));
+    }
+
+    #[test]
+    fn addresses_that_can_not_be_right_are_errors_of_their_hosts_alone() {
+        let folder = Folder::new("metrics: [redis]");
+        folder.write(
+            "kurado.yml",
+            "config: {metrics_plugin_dir: [own]}\n---\nservice: x\nservers:\n- roll: a.yml\n  hosts:\n  - 127.0.0.300\n  - 127.0.0.1:80 web\n  - '12'\n  - 010.0.0.1\n  - fe80::g\n  - WEB-1\n  - web-1\n  - 2001:DB8::1\n  - 2001:db8:0::1\n  - 10.0.0.1\n",
+        );
+        let (errors, warnings) = folder.findings();
+        let no_ipv4 = |line, address| {
+            format!(
+                "kurado.yml:{line}: '{address}' is no IPv4 address, which is four numbers from 0 to 255 without zeros in front"
+            )
+        };
+        assert_eq!(
+            errors,
+            [
+                no_ipv4(7, "127.0.0.300"),
+                "kurado.yml:8: '127.0.0.1:80' is no address: a port belongs to a plugin, such as redis:6379 in a roll".to_owned(),
+                no_ipv4(9, "12"),
+                no_ipv4(10, "010.0.0.1"),
+                "kurado.yml:11: 'fe80::g' is no IPv6 address".to_owned(),
+            ]
+        );
+        assert_eq!(
+            warnings,
+            [
+                "kurado.yml:13: 'web-1' is the same host as 'WEB-1'; each host may stand once",
+                "kurado.yml:15: '2001:db8:0::1' is the same host as '2001:DB8::1'; each host may stand once",
+            ]
+        );
+        assert_eq!(folder.load().site.hosts().count(), 10);
     }
 
     #[test]

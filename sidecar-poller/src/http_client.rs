@@ -5,19 +5,23 @@
 //! ready-made clients refuse to send; the grammar of answers is httparse's.
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use crate::fetch::declaration::{self, Given};
-use crate::fetch::{FetchError, Request};
+use crate::fetch::{FetchError, LIMIT, Request};
 use crate::socket;
 
 /// The longest answer, head and framing included, in bytes, unless [`Server::up_to`] says another.
 pub const LONGEST: usize = 1024 * 1024;
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
+/// For all answers of a fetch: its own limit, less what it needs to say port and path.
+const ANSWERS: Duration = LIMIT.saturating_sub(Duration::from_millis(100));
 const MOST_HEADERS: usize = 100;
 
 /// A server, and how it is called in requests.
@@ -27,6 +31,8 @@ pub struct Server<'a> {
     port: u16,
     host: &'a str,
     longest: usize,
+    /// When its answers must be here.
+    until: Instant,
 }
 
 /// Several requests to a server, over one connection where the server keeps it.
@@ -59,7 +65,8 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn of(request: &Request<'a>, given: &Given<'a>) -> Self {
         let host = given.http_host.unwrap_or(request.address);
-        Self { address: request.address, port: given.port, host, longest: LONGEST }
+        let until = Instant::now() + ANSWERS;
+        Self { address: request.address, port: given.port, host, longest: LONGEST, until }
     }
 
     /// The same server, whose answers may have so many bytes.
@@ -85,7 +92,7 @@ impl<'a> Server<'a> {
     async fn ask(&self, target: &str) -> Result<Page, FetchError> {
         let request = self.request(target, Wish::Close)?;
         let mut stream = self.connect().await?;
-        let answer = exchange(&mut stream, &request, self.longest).await;
+        let answer = exchange(&mut stream, &request, self).await;
         self.page(target, answer)
     }
 
@@ -143,14 +150,14 @@ impl Session<'_> {
         let Self { server, kept } = self;
         let request = server.request(target, Wish::Keep)?;
         if let Some(mut stream) = kept.take()
-            && let Ok(response) = exchange(&mut stream, &request, server.longest).await
+            && let Ok(response) = exchange(&mut stream, &request, server).await
         {
             *kept = response.keeps(stream);
             return server.page(target, Ok(response));
         }
         // The first, or the server has closed the connection meanwhile.
         let mut stream = server.connect().await?;
-        let answer = exchange(&mut stream, &request, server.longest).await;
+        let answer = exchange(&mut stream, &request, server).await;
         *kept = answer.as_ref().ok().and_then(|response| response.keeps(stream));
         server.page(target, answer)
     }
@@ -188,14 +195,34 @@ impl Page {
 async fn exchange(
     stream: &mut TcpStream,
     request: &str,
+    &Server { longest, until, .. }: &Server<'_>,
+) -> Result<Response, String> {
+    let mut received = Vec::with_capacity(LONGEST_HEAD);
+    let answer = answer(stream, request, longest, &mut received);
+    match timeout_at(until, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!(
+            "timed out after {} s: connected, and {}",
+            LIMIT.as_secs(),
+            match received.len() {
+                0 => "no answer came".to_owned(),
+                count => format!("{count} bytes came, but not the end of the answer"),
+            }
+        )),
+    }
+}
+
+async fn answer(
+    stream: &mut TcpStream,
+    request: &str,
     longest: usize,
+    received: &mut Vec<u8>,
 ) -> Result<Response, String> {
     stream.write_all(request.as_bytes()).await.map_err(|error| socket::reason(&error))?;
-    let mut received = Vec::with_capacity(LONGEST_HEAD);
     loop {
-        let count = stream.read_buf(&mut received).await.map_err(|error| socket::reason(&error))?;
+        let count = stream.read_buf(received).await.map_err(|error| socket::reason(&error))?;
         let connection = if count == 0 { Connection::Closed } else { Connection::Open };
-        if let Some(response) = parse(&received, connection, longest)? {
+        if let Some(response) = parse(received, connection, longest)? {
             return Ok(response);
         }
         if received.len() > longest {
@@ -418,13 +445,13 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
     use test_redis::free_port;
 
     const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn server(port: u16) -> Server<'static> {
-        Server { address: "127.0.0.1", port, host: "127.0.0.1", longest: LONGEST }
+        let until = Instant::now() + ANSWERS;
+        Server { address: "127.0.0.1", port, host: "127.0.0.1", longest: LONGEST, until }
     }
 
     /// Gets `/page` from a server that gives this answer; an error without its place.
@@ -535,8 +562,7 @@ mod tests {
             stream.write_all(&page(host)).await.unwrap();
         })
         .await;
-        let got =
-            Server { address: "::1", port, host: "::1", longest: LONGEST }.get("/").await.unwrap();
+        let got = Server { address: "::1", host: "::1", ..server(port) }.get("/").await.unwrap();
         assert_eq!(got.text, format!("Host: [::1]:{port}"));
     }
 
@@ -693,8 +719,16 @@ mod tests {
         };
         let (silent, slow) = (silent.await, slow.await);
         let (silent, slow) = tokio::join!(fetch(silent), fetch(slow));
-        assert_eq!(silent, "timed out after 10 s");
-        assert_eq!(slow, "timed out after 10 s");
+        assert!(
+            silent
+                .ends_with(", /nginx_status: timed out after 10 s: connected, and no answer came"),
+            "{silent}"
+        );
+        assert!(
+            slow.contains(", /nginx_status: timed out after 10 s: connected, and ")
+                && slow.ends_with(" bytes came, but not the end of the answer"),
+            "{slow}"
+        );
     }
 
     #[tokio::test]

@@ -47,6 +47,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use line_protocol::Identifier;
@@ -118,11 +119,32 @@ enum Command {
     },
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> ExitCode {
+/// How long the end waits for tasks to be dropped, and with them programs to be killed. Who reads a
+/// file of a disk that hangs is not waited for.
+const END: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging();
-    let result = match &arguments.command {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = runtime.map_err(Failure::from).and_then(|runtime| {
+        let result = runtime.block_on(obey(&arguments));
+        runtime.shutdown_timeout(END);
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kurado-poller: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what the command line says.
+async fn obey(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
         None => {
             let spread = if arguments.at_once { Spread::AtOnce } else { Spread::OverTheMinute };
             let (metrics_listen, name) = (arguments.metrics_listen, arguments.name.clone());
@@ -139,13 +161,6 @@ async fn main() -> ExitCode {
         }
         Some(Command::View { address, identifier, graph }) => {
             view::print(&arguments.config, address, identifier, graph.as_deref()).await
-        }
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("kurado-poller: {error}");
-            ExitCode::FAILURE
         }
     }
 }

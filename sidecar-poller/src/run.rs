@@ -40,11 +40,11 @@ pub struct Options {
 /// Where the configuration has a fault, or `metrics_listen` can't be had.
 pub async fn run(config: &Path, options: Options) -> Result<(), Failure> {
     let hangup = signal(SignalKind::hangup())?;
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-
     let mut watcher = Watcher::new(config);
     let mut configuration = watcher.read().and_then(Configuration::with_secrets)?;
+    // Not before: until here there is nothing to bring to an end, and the disk may hang.
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (buffer, metrics) = (Arc::new(Buffer::default()), Arc::new(Metrics::default()));
     if let Some(address) = options.metrics_listen {
         serve_metrics(address, &buffer, &metrics).await?;

@@ -8,6 +8,7 @@
 //! A server is asked every minute, and a whole handshake is most of what a fetch costs both sides:
 //! what a server gave for the next one is kept, in a bounded number.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
+use site::regular_file;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -65,28 +67,59 @@ impl Transport {
     /// Which setting is wrong, and how.
     pub fn of(plugin: &'static str, settings: &Json, port: u16) -> Result<Self, String> {
         let config = config(settings, port)
-            .map_err(|reason| format!("in metrics_config, {plugin}: {{…}}, {reason}"))?;
+            .map_err(|fault| format!("in metrics_config, {plugin}: {{…}}, {}", fault.reason))?;
         Ok(config.map_or(Self::Plain, |config| Self::Tls(Tls { plugin, config })))
     }
 }
 
-/// `None` where the settings say nothing of TLS.
-fn config(settings: &Json, port: u16) -> Result<Option<Arc<ClientConfig>>, String> {
-    let file = |name: &'static str| Pem::of(settings, name);
-    let files = [file("ca_file"), file("cert_file"), file("key_file")];
-    match settings.get("tls") {
-        Some(Json::Bool(true)) => {}
-        None | Some(Json::Null | Json::Bool(false)) => {
-            // Whoever names a certificate expects that nobody listens.
-            return match files.iter().all(|file| matches!(file, Ok(None))) {
-                true => Ok(None),
-                false => Err("certificates stand without tls: true".to_owned()),
-            };
-        }
-        Some(other) => return Err(format!("tls is {other}; it must be true or false")),
+/// Holds that the settings of a plugin can work: that their files are there, and of the right kind.
+///
+/// # Errors
+/// Which can't, and why.
+pub fn check(settings: &Json) -> Result<(), Fault> {
+    match files(settings)? {
+        Some(files) => make(files).map(drop),
+        None => Ok(()),
     }
-    let [ca, certificate, key] = files;
-    let files = [ca?, certificate?, key?];
+}
+
+/// Why settings can't work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The setting that it is about.
+    pub setting: &'static str,
+    /// What is wrong, and what is allowed.
+    pub reason: String,
+}
+
+/// What stands in `ca_file`, `cert_file` and `key_file`; `None` where the settings say nothing of TLS.
+fn files(settings: &Json) -> Result<Option<[Option<Pem>; 3]>, Fault> {
+    let file = |name: &'static str| Pem::of(settings, name);
+    let files = || Ok(Some([file("ca_file")?, file("cert_file")?, file("key_file")?]));
+    match settings.get("tls") {
+        Some(Json::Bool(true)) => files(),
+        None | Some(Json::Null | Json::Bool(false)) => {
+            let is_named = |name: &&'static str| match settings.get(*name) {
+                None | Some(Json::Null) => false,
+                Some(path) => path != "",
+            };
+            // Whoever names a certificate expects that nobody listens.
+            let named = ["ca_file", "cert_file", "key_file"].into_iter().find(is_named);
+            named.map_or(Ok(None), |setting| {
+                let reason = "certificates stand without tls: true".to_owned();
+                Err(Fault { setting, reason })
+            })
+        }
+        Some(other) => {
+            let reason = format!("tls is {other}; it must be true or false");
+            Err(Fault { setting: "tls", reason })
+        }
+    }
+}
+
+/// `None` where the settings say nothing of TLS.
+fn config(settings: &Json, port: u16) -> Result<Option<Arc<ClientConfig>>, Fault> {
+    let Some(files) = files(settings)? else { return Ok(None) };
     let by = (port, digest(&files));
     if let Some(config) = made(by) {
         return Ok(Some(config));
@@ -126,11 +159,11 @@ fn keep(by: (u16, [u8; 32]), config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     config
 }
 
-fn make([ca, certificate, key]: [Option<Pem>; 3]) -> Result<ClientConfig, String> {
+fn make([ca, certificate, key]: [Option<Pem>; 3]) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .map_err(|error| Fault { setting: "tls", reason: error.to_string() })?
         .with_root_certificates(authorities(ca)?);
     let mut config = match (certificate, key) {
         (None, None) => builder.with_no_client_auth(),
@@ -140,14 +173,18 @@ fn make([ca, certificate, key]: [Option<Pem>; 3]) -> Result<ClientConfig, String
                 PrivateKeyDer::from_pem_slice(&key.content).map_err(|error| key.fault(&error))?;
             builder.with_client_auth_cert(chain, key).map_err(|error| certificate.fault(&error))?
         }
-        _ => return Err("of cert_file and key_file stands only one".to_owned()),
+        (certificate, _) => {
+            let setting = if certificate.is_some() { "cert_file" } else { "key_file" };
+            let reason = "of cert_file and key_file stands only one".to_owned();
+            return Err(Fault { setting, reason });
+        }
     };
     config.resumption = Resumption::in_memory_sessions(MOST_SESSIONS);
     Ok(config)
 }
 
 /// Who may sign a server's certificate: those in the file, or those that the system trusts.
-fn authorities(file: Option<Pem>) -> Result<RootCertStore, String> {
+fn authorities(file: Option<Pem>) -> Result<RootCertStore, Fault> {
     let mut store = RootCertStore::empty();
     match file {
         Some(file) => {
@@ -171,24 +208,23 @@ struct Pem {
 }
 
 impl Pem {
-    fn of(settings: &Json, setting: &'static str) -> Result<Option<Self>, String> {
+    fn of(settings: &Json, setting: &'static str) -> Result<Option<Self>, Fault> {
+        let fault = |reason| Fault { setting, reason };
         let path = match settings.get(setting) {
             None | Some(Json::Null) => return Ok(None),
             Some(Json::String(path)) if path.is_empty() => return Ok(None),
             Some(Json::String(path)) => path.clone(),
-            Some(other) => return Err(format!("{setting} is {other}; it must be a path")),
+            Some(other) => {
+                return Err(fault(format!("{setting} is {other}; it must be a path")));
+            }
         };
-        // Nobody knows in which folder the poller was started.
-        if !path.starts_with('/') {
-            return Err(format!("{setting} '{path}' must be a whole path, which begins with '/'"));
-        }
-        match std::fs::read(&path) {
+        match regular_file::read(Path::new(&path)) {
             Ok(content) => Ok(Some(Self { setting, path, content })),
-            Err(error) => Err(format!("{setting} '{path}' can't be read: {error}")),
+            Err(error) => Err(fault(format!("{setting} '{path}' can't be read: {error}"))),
         }
     }
 
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Fault> {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&self.content)
             .collect::<Result<_, _>>()
             .map_err(|error| self.fault(&error))?;
@@ -198,8 +234,9 @@ impl Pem {
         Ok(certificates)
     }
 
-    fn fault(&self, error: &dyn std::fmt::Display) -> String {
-        format!("{} '{}' can't be used: {error}", self.setting, self.path)
+    fn fault(&self, error: &dyn std::fmt::Display) -> Fault {
+        let reason = format!("{} '{}' can't be used: {error}", self.setting, self.path);
+        Fault { setting: self.setting, reason }
     }
 }
 
@@ -223,6 +260,9 @@ impl Tls {
             Ok(Err(error)) if error.to_string().contains("invalid peer certificate") => {
                 Err(format!("{error}; see metrics_config, {}: {{ca_file: …}}", self.plugin))
             }
+            Ok(Err(error)) if is_no_tls(&error) => {
+                Err("the server does not speak TLS there".to_owned())
+            }
             Ok(Err(error)) => Err(format!("TLS: {}", socket::reason(&error))),
             Err(_) => {
                 let waited = begun.elapsed().as_secs_f64();
@@ -230,6 +270,12 @@ impl Tls {
             }
         }
     }
+}
+
+/// Whether a server answered with something else than TLS.
+fn is_no_tls(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
 }
 
 #[cfg(test)]

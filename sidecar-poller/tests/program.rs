@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -156,6 +156,32 @@ fn a_fault_in_a_definition_is_found_too() {
 }
 
 #[test]
+fn pipes_and_devices_in_place_of_files_are_faults_of_the_check_that_name_them() {
+    let dir = site(free_port(), "base");
+    let plugins = dir.path().join("metrics_plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    let fifo = |path: PathBuf| {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    fifo(plugins.join("shop.toml"));
+    std::os::unix::fs::symlink("/dev/zero", plugins.join("zoo.toml")).unwrap();
+    std::fs::remove_file(dir.path().join("rolls/all.yml")).unwrap();
+    fifo(dir.path().join("rolls/all.yml"));
+    let output = poller(dir.path()).arg("check").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let (_, errors) = text(&output);
+    for (file, what) in [
+        ("rolls/all.yml", "a named pipe (FIFO)"),
+        ("metrics_plugins/shop.toml", "a named pipe (FIFO)"),
+        ("metrics_plugins/zoo.toml", "a device"),
+    ] {
+        let line = format!("{file} can not be read: it is {what}; only regular files are read");
+        let told = errors.replace(".toml: ", ".toml ");
+        assert!(told.contains(&line), "{line} in {errors}");
+    }
+}
+
+#[test]
 fn a_program_that_is_not_executable_is_named_by_fetch_and_view_with_what_to_do() {
     let dir = site(6379, "base");
     for purpose in ["fetch", "view"] {
@@ -304,7 +330,7 @@ fn it_fetches_all_at_once_where_asked_to_and_ends_cleanly_when_told_to() {
 struct Running {
     child: Child,
     metrics: u16,
-    log: std::path::PathBuf,
+    log: PathBuf,
 }
 
 impl Running {
@@ -412,6 +438,24 @@ fn changed_files_are_followed_and_a_faulty_one_leaves_the_old_in_force() {
         assert!(log.contains(told), "{told}\n{log}");
     }
     assert!(server.cli(&["KURADO.SERIES", "127.0.0.1", "kurado"]).contains("targets.gauge"));
+}
+
+#[test]
+fn a_pipe_that_comes_while_it_runs_is_a_fault_and_keeps_neither_a_reload_nor_the_end() {
+    let server = RedisServer::start(&[]);
+    let dir = site(server.port(), "base");
+    let plugins = dir.path().join("metrics_plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    let mut running = Running::start(dir.path());
+    let fifo = plugins.join("shop.toml");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    running.wait_for("kurado_poller_configuration_faulty 1");
+    std::fs::remove_file(&fifo).unwrap();
+    running.wait_for("kurado_poller_configuration_faulty 0");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    running.wait_for("kurado_poller_reload_faults_total 2");
+    running.signal("-TERM");
+    assert!(running.child.wait().unwrap().success());
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn main() -> ExitCode {
         Some(Command::RenderWorker) => graph::worker::run().map_err(Into::into),
         Some(Command::HashPassword { name, role }) => hash_password(&name, role.as_deref()),
         None => match flags.tls_cert.zip(flags.tls_key).map(|(c, k)| Tls::open(c, k)).transpose() {
-            Ok(tls) => run(&flags.config, flags.listen, tls, flags.access),
+            Ok(tls) => serve(&flags.config, flags.listen, tls, flags.access),
             Err(fault) => Err(fault.into()),
         },
     };
@@ -131,7 +131,22 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
+/// How long the end waits for what still runs. Who reads a file of a disk that hangs is not waited
+/// for.
+const END: Duration = Duration::from_secs(1);
+
+fn serve(
+    config: &Path,
+    listen: SocketAddr,
+    tls: Option<Tls>,
+    access: AccessFlags,
+) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(run(config, listen, tls, access));
+    runtime.shutdown_timeout(END);
+    result
+}
+
 async fn run(
     config: &Path,
     listen: SocketAddr,

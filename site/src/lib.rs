@@ -6,18 +6,21 @@
 //! - [`program`]: plugins that are users' programs.
 //! - [`prometheus`]: which numbers of an exporter are taken.
 //! - [`data_dir_warning`]: whether `data_dir` is where Redis keeps its files.
+//! - [`regular_file`]: how all of these are read.
 //! - [`graph`]: from a graph's definition to rrdgraph arguments with the paths of RRD files.
 
 pub mod definition;
 pub mod graph;
 pub mod program;
 pub mod prometheus;
+pub mod regular_file;
 
 mod config;
 mod configuration;
 mod data_dir;
 mod error;
 mod follow;
+mod host_address;
 mod nearest;
 mod roll;
 mod secrets;

@@ -1,5 +1,5 @@
 //! Settings of plugins, with the secrets that they name: `${VARIABLE}` of the environment, and
-//! `password_file:` in place of `password:`.
+//! `password_file:` in place of `password:`; and paths of files for TLS, made whole.
 //!
 //! No message quotes a value that may be a secret.
 
@@ -9,11 +9,15 @@ use std::path::Path;
 use serde_json::{Map, Value as Json};
 
 use crate::error::SiteError;
+use crate::regular_file;
 use crate::site::Notes;
 use crate::yaml::{Key, Node, Value};
 
 /// Longest content of a `password_file`, in bytes.
 const MAX_LEN: u64 = 4096;
+
+/// Settings that name files of PEM, for TLS.
+const TLS_FILES: [&str; 3] = ["ca_file", "cert_file", "key_file"];
 
 /// A node of `metrics_config` as JSON, with its secrets. One that can't be had is null, and noted.
 pub(crate) fn to_json(file: &Path, node: &Node, notes: &mut Notes) -> Json {
@@ -59,11 +63,17 @@ fn has_default(text: &str) -> bool {
 }
 
 fn mapping(file: &Path, entries: &[(Key, Node)], notes: &mut Notes) -> Map<String, Json> {
-    let has_password = entries.iter().any(|(key, _)| key.name == "password");
+    let has = |name: &str| entries.iter().any(|(key, _)| key.name == name);
+    let (has_password, has_tls) = (has("password"), has("tls"));
     let mut json = Map::new();
     for (key, node) in entries {
         if key.name != "password_file" {
-            json.insert(key.name.clone(), to_json(file, node, notes));
+            let mut value = to_json(file, node, notes);
+            // Beside `tls:` alone, as to programs of users these names may mean anything.
+            if has_tls && TLS_FILES.contains(&key.name.as_str()) {
+                value = whole_path(file, value);
+            }
+            json.insert(key.name.clone(), value);
             continue;
         }
         let password = if has_password {
@@ -81,6 +91,18 @@ fn mapping(file: &Path, entries: &[(Key, Node)], notes: &mut Notes) -> Map<Strin
     json
 }
 
+/// A path that starts at the folder of `file` where it is relative.
+fn whole_path(file: &Path, value: Json) -> Json {
+    match value {
+        Json::String(path) if !path.is_empty() => {
+            let whole = file.parent().unwrap_or(Path::new("")).join(&path);
+            // It is text, as file and path are.
+            whole.to_str().map_or(Json::String(path), Json::from)
+        }
+        other => other,
+    }
+}
+
 /// The password in a file; a relative path starts at the folder of `file`.
 fn from_file(file: &Path, node: &Node, notes: &mut Notes) -> Result<Json, String> {
     let path = node.text(file, "password_file").map_err(|error| error.message)?;
@@ -88,7 +110,7 @@ fn from_file(file: &Path, node: &Node, notes: &mut Notes) -> Result<Json, String
     notes.sources.note(&path);
     let unreadable = |error: std::io::Error| format!("{} can not be read: {error}", path.display());
     let mut text = String::new();
-    std::fs::File::open(&path)
+    regular_file::open(&path)
         .and_then(|open| open.take(MAX_LEN + 1).read_to_string(&mut text))
         .map_err(unreadable)?;
     if text.len() as u64 > MAX_LEN {
@@ -193,6 +215,23 @@ mod tests {
         let (json, faults) = read(dir.path(), "MySQL: {user: u, password_file: secret}");
         assert_eq!(json, serde_json::json!({"MySQL": {"user": "u", "password": "s3cr et"}}));
         assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn paths_beside_tls_start_at_the_folder_of_their_file_as_that_of_a_password_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let (json, _) = read(
+            dir.path(),
+            "Redis: {tls: true, ca_file: tls/ca.pem, cert_file: /etc/c.pem, key_file: ''}\nShop: {ca_file: x}",
+        );
+        let ca = dir.path().join("tls/ca.pem");
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "Redis": {"tls": true, "ca_file": ca, "cert_file": "/etc/c.pem", "key_file": ""},
+                "Shop": {"ca_file": "x"},
+            })
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
 use crate::error::{Fault, SiteError};
+use crate::host_address;
 use crate::roll::{self, Roll};
 use crate::sources::Sources;
 use crate::unknown::Unknown;
@@ -25,6 +26,9 @@ pub struct Site {
     hosts: BTreeMap<String, Arc<Host>>,
     rolls: Vec<WrittenRoll>,
     settings: Vec<WrittenSettings>,
+    /// The addresses that were read, by the host that they mean.
+    meant: BTreeMap<String, String>,
+    address_faults: Vec<SiteError>,
     warnings: Vec<SiteError>,
     secret_faults: Vec<SiteError>,
 }
@@ -212,6 +216,12 @@ impl Site {
         &self.secret_faults
     }
 
+    /// Addresses of hosts that can't be right. The others go on.
+    #[must_use]
+    pub fn address_faults(&self) -> &[SiteError] {
+        &self.address_faults
+    }
+
     /// The rolls that hosts have, each once, in the order in which they are first named.
     #[must_use]
     pub fn rolls(&self) -> &[WrittenRoll] {
@@ -261,6 +271,8 @@ impl Site {
             hosts: BTreeMap::new(),
             rolls: Vec::new(),
             settings: Vec::new(),
+            meant: BTreeMap::new(),
+            address_faults: Vec::new(),
             warnings: Vec::new(),
             secret_faults: Vec::new(),
         })
@@ -327,6 +339,18 @@ impl Site {
                 let host = read_host(file, line, name, section.label.clone(), Arc::clone(&roll));
                 let Some(host) = notes.or_fault(host) else { continue };
                 let host = Arc::new(host);
+                if let Some(fault) = host_address::fault(&host.address) {
+                    self.address_faults.push(SiteError::new(file, Some(line.line), fault));
+                }
+                let meant = host_address::meant(&host.address);
+                let first = self.meant.entry(meant).or_insert_with(|| host.address.clone());
+                if *first != host.address {
+                    let message = format!(
+                        "'{}' is the same host as '{first}'; each host may stand once",
+                        host.address
+                    );
+                    notes.warnings.push(SiteError::new(file, Some(line.line), message));
+                }
                 if let Some(first) = self.hosts.insert(host.address.clone(), Arc::clone(&host)) {
                     let message = format!(
                         "address {} stands here for the second time; the first is '{}' in service '{}'",
@@ -420,7 +444,11 @@ fn read_host(
 ) -> Result<Host, SiteError> {
     const RULE: &str = "'address hostname comments…', in quotes where it holds ': ' or ' #'";
     let yaml::Value::Scalar(scalar) = &node.value else {
-        return Err(node.fault(file, "a host", RULE));
+        let rule = match node.value {
+            yaml::Value::List(_) => &format!("{RULE}; an IPv6 address stands without brackets"),
+            _ => RULE,
+        };
+        return Err(node.fault(file, "a host", rule));
     };
     let (address, rest) = first_word(&scalar.text);
     let (hostname, comments) = first_word(rest);
@@ -688,6 +716,16 @@ servers:
         for (told, begins) in told.iter().zip(begins) {
             assert!(told.starts_with(begins), "{told}");
         }
+    }
+
+    #[test]
+    fn a_host_in_brackets_is_told_how_an_ipv6_address_stands() {
+        let told = faults(
+            "config: {}\n---\nservice: x\nservers:\n- roll: base.yml\n  hosts:\n  - [::1]\n",
+        );
+        let [told] = told.as_slice() else { panic!("{told:?}") };
+        assert!(told.starts_with("kurado.yml:7: a host is a list"), "{told}");
+        assert!(told.ends_with("; an IPv6 address stands without brackets"), "{told}");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use crate::error::SiteError;
+use crate::regular_file;
 
 /// Reads a file that must be UTF-8.
 pub(crate) fn read(file: &Path) -> Result<String, SiteError> {
-    let bytes = std::fs::read(file)
+    let bytes = regular_file::read(file)
         .map_err(|error| SiteError::new(file, None, format!("can not be read: {error}")))?;
     String::from_utf8(bytes).map_err(|error| {
         let before = error.utf8_error().valid_up_to();

@@ -84,7 +84,9 @@ fn fault(file: &Path, source: &str, error: &serde_saphyr::Error) -> SiteError {
     }
     // The place stands in front already.
     let said = said.split(" at line ").next().unwrap_or(&said);
-    let hint = if said.starts_with("mapping values are not allowed") {
+    let hint = if line.is_some_and(|line| is_bracketed_item(source, line)) {
+        "; a text in brackets must stand in quotes, and an IPv6 address without brackets"
+    } else if said.starts_with("mapping values are not allowed") {
         "; a text that holds ': ' must stand in quotes"
     } else if said.starts_with("unexpected character") {
         "; a text that begins so must stand in quotes"
@@ -94,6 +96,13 @@ fn fault(file: &Path, source: &str, error: &serde_saphyr::Error) -> SiteError {
         ""
     };
     SiteError::new(file, line, format!("is not YAML that can be read: {said}{hint}"))
+}
+
+/// Whether this line begins as `- [::1] web-1` does.
+fn is_bracketed_item(source: &str, line: u64) -> bool {
+    let at = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let item = source.lines().nth(at).and_then(|line| line.trim_start().strip_prefix('-'));
+    item.is_some_and(|item| item.trim_start().starts_with('['))
 }
 
 /// The first line from this one on that is indented with a tab.
@@ -355,6 +364,16 @@ mod tests {
             error("a: 1\n---\nb: 2\nc: 1\nb: 3\n"),
             "x.yml:5: 'b' stands here for the second time; in one mapping it may once"
         );
+    }
+
+    #[test]
+    fn an_address_in_brackets_is_told_where_it_stands() {
+        for source in ["hosts:\n- [::1] web-1\n", "hosts:\n  - x\n  - [::1] web-1\n  - y\n"] {
+            let at = source.lines().position(|line| line.contains('[')).unwrap() + 1;
+            let told = error(source);
+            assert!(told.starts_with(&format!("x.yml:{at}: ")), "{told}");
+            assert!(told.ends_with("and an IPv6 address without brackets"), "{told}");
+        }
     }
 
     #[test]

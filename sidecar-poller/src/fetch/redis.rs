@@ -5,6 +5,7 @@
 //! `Redis: {tls: true, ca_file: …, cert_file: …, key_file: …}`, with the rules of [`crate::tls`]. Redis
 //! asks for a certificate of ours unless `tls-auth-clients` says otherwise.
 
+mod first_bytes;
 mod info;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::{FetchError, Report, Request};
 use crate::connection::{Credentials, Limits, authenticate, reason};
 use crate::socket;
 use crate::tls::Transport;
+use first_bytes::FirstBytes;
 use info::report;
 
 const LIMITS: Limits = Limits { connect: Duration::from_secs(4), reply: Duration::from_secs(8) };
@@ -66,14 +68,18 @@ pub(super) async fn fetch(request: Request<'_>) -> Result<Report, FetchError> {
         .as_ref()
         .map_or(Ok(Transport::Plain), |settings| Transport::of("Redis", settings, port))
         .map_err(FetchError::Failed)?;
-    let failed = |error: &RedisError| failure(port, credentials.as_ref(), error);
     let unreachable = |reason: String| FetchError::Failed(format!("port {port}: {reason}"));
+    let first = FirstBytes::default();
+    let failed = |error: &RedisError| match first.not_redis() {
+        Some(reason) => unreachable(reason),
+        None => failure(port, credentials.as_ref(), error),
+    };
     let stream = socket::connect(request.address, port).await.map_err(unreachable)?;
     let connected = match transport {
-        Transport::Plain => connect(stream).await,
+        Transport::Plain => connect(stream, &first).await,
         Transport::Tls(tls) => {
             let stream = tls.begin(request.address, stream, Instant::now() + LIMITS.connect);
-            connect(stream.await.map_err(unreachable)?).await
+            connect(stream.await.map_err(unreachable)?, &first).await
         }
     };
     let (mut connection, _driver) = connected.map_err(|error| failed(&error))?;
@@ -137,9 +143,10 @@ impl Drop for Driver {
 /// Begins to speak Redis's protocol.
 async fn connect(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    first: &FirstBytes,
 ) -> Result<(MultiplexedConnection, Driver), RedisError> {
     let (read, write) = tokio::io::split(stream);
-    let stream = tokio::io::join(read.take(LONGEST), write);
+    let stream = tokio::io::join(first.of(read.take(LONGEST)), write);
     // Redis before 7.2 does not know the command that this leaves out.
     let info = RedisConnectionInfo::default().set_skip_set_lib_name();
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(LIMITS.reply));
@@ -392,10 +399,6 @@ mod tests {
                 "of cert_file and key_file stands only one",
             ),
             (
-                serde_json::json!({"tls": true, "ca_file": "ca.pem"}),
-                "ca_file 'ca.pem' must be a whole path, which begins with '/'",
-            ),
-            (
                 serde_json::json!({"tls": true, "ca_file": "/no/such"}),
                 "ca_file '/no/such' can't be read: No such file or directory (os error 2)",
             ),
@@ -404,6 +407,26 @@ mod tests {
         }
         let error = failed(serde_json::json!({"tls": true, "ca_file": &file})).await;
         assert!(error.contains("ca_file"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_no_redis_is_told_with_what_it_said() {
+        for (answer, said) in [
+            ("HTTP/1.1 400 Bad Request\r\nA: b\r\n\r\n", "HTTP/1.1 400 Bad Request A: b"),
+            ("SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2"),
+        ] {
+            let port = accepts(Hostile::Closes(answer.into()));
+            let error = fetched(port, none()).await.unwrap_err().to_string();
+            assert_eq!(error, format!("port {port}: not a Redis server: it answered '{said}'"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_tls_with_text_is_told_so() {
+        let port = accepts(Hostile::Closes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
+        let config = serde_json::json!({"Redis": {"tls": true}});
+        let error = fetched(port, config).await.unwrap_err().to_string();
+        assert_eq!(error, format!("port {port}: the server does not speak TLS there"));
     }
 
     #[tokio::test]

@@ -100,7 +100,14 @@ fn without_a_login_nothing_is_shown_but_whether_it_serves() {
         assert!(answer.headers["www-authenticate"].starts_with("Basic realm="), "{target}");
         assert_eq!(answer.text(), "who asks for this must log in\n");
     }
-    for target in ["/healthz", "/login", "/assets/1/kurado.css", "/assets/1/main.js", "/assets/1/icon.svg", "/metrics"] {
+    for target in [
+        "/healthz",
+        "/login",
+        "/assets/1/kurado.css",
+        "/assets/1/main.js",
+        "/assets/1/icon.svg",
+        "/metrics",
+    ] {
         assert_eq!(web.get(target).status, 200, "{target}");
     }
     assert_eq!(web.get("/readyz").status, 503);

@@ -6,6 +6,7 @@ mod run;
 mod view;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value as Json};
 use tokio::process::Command;
 
 use crate::definition::Meta;
+use crate::regular_file;
 use crate::site::Host;
 pub use view::{groups, list};
 
@@ -32,6 +34,8 @@ const LONGEST_VARIABLE: usize = 120 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     path: PathBuf,
+    /// Others beside it for the same plugin, which are not run.
+    passed_over: Vec<PathBuf>,
 }
 
 /// What programs are for, and so the folder that they are in.
@@ -103,12 +107,12 @@ pub struct Printed {
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// It could not be started.
-    #[error("{} can not be started: {error}{}", path.display(), hint(error))]
+    #[error("{} can not be started: {reason}", path.display())]
     Start {
         /// The program.
         path: PathBuf,
-        /// As the system says it.
-        error: std::io::Error,
+        /// What is wrong with it, or how the system says it.
+        reason: String,
     },
     /// What it is called with could not be written to a temporary file, or its output not be read.
     #[error("{0}")]
@@ -127,13 +131,50 @@ pub enum ProgramError {
     Misprinted(String),
 }
 
-fn hint(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            "; is the interpreter there that its first line, #!…, names?"
-        }
-        _ => "",
+/// Why a program could not be started, by its beginning and what the system says.
+fn reason(begin: &[u8], error: &std::io::Error) -> String {
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(interpreter) = line.strip_prefix(b"#!") else {
+        return match error.raw_os_error() {
+            Some(libc::ENOEXEC) if begin.is_empty() => "it is empty".to_owned(),
+            Some(libc::ENOEXEC) => "it is no program for this machine".to_owned(),
+            _ => error.to_string(),
+        };
+    };
+    let text = String::from_utf8_lossy(interpreter);
+    let path = text.trim().split([' ', '\t']).next().unwrap_or_default();
+    if line.ends_with(b"\r") {
+        "its lines end in CR LF, as on Windows; they must end in LF alone".to_owned()
+    } else if path.is_empty() {
+        "its first line, #!, names no interpreter".to_owned()
+    } else {
+        format!("the interpreter {path}, which its first line names: {error}")
     }
+}
+
+/// Endings of copies that editors and package managers leave beside a file.
+const COPIES: [&str; 12] = [
+    "~",
+    ".bak",
+    ".orig",
+    ".old",
+    ".rpmsave",
+    ".rpmnew",
+    ".rpmorig",
+    ".dpkg-old",
+    ".dpkg-new",
+    ".dpkg-dist",
+    ".swp",
+    ".tmp",
+];
+
+/// The plugin that a file is a program of, by its name up to the first dot, as a plugin's name has none.
+/// Hidden files and copies are of none.
+fn plugin(path: &Path) -> Option<&str> {
+    let file = path.file_name()?.to_str()?;
+    let name = file.split('.').next().filter(|name| !name.is_empty())?;
+    let is_copy = COPIES.iter().any(|ending| file.ends_with(ending));
+    (!is_copy).then_some(name)
 }
 
 impl Purpose {
@@ -156,11 +197,18 @@ pub fn find(dirs: &[PathBuf], purpose: Purpose) -> BTreeMap<String, Program> {
         let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
         paths.sort();
         for path in paths.into_iter().filter(|path| is_executable(path)) {
-            let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
-            // A plugin's name has no dot.
-            let name = file.split('.').next().unwrap_or_default().to_owned();
-            if !name.is_empty() {
-                programs.entry(name).or_insert(Program { path });
+            let Some(name) = plugin(&path).map(str::to_owned) else { continue };
+            match programs.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Program { path, passed_over: Vec::new() });
+                }
+                Entry::Occupied(mut entry) => {
+                    let program = entry.get_mut();
+                    // That a folder comes before another is what folders are for.
+                    if program.path.parent() == path.parent() {
+                        program.passed_over.push(path);
+                    }
+                }
             }
         }
     }
@@ -173,7 +221,7 @@ pub(crate) fn not_executable(dirs: &[PathBuf], purpose: Purpose) -> Vec<(String,
     let paths = folders.flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let programs = paths.filter(|path| !is_executable(path) && begins_as_program(path));
     let named = programs.filter_map(|path| {
-        let name = path.file_name()?.to_str()?.split('.').next()?.to_owned();
+        let name = plugin(&path)?.to_owned();
         Some((name, path))
     });
     let mut named: Vec<_> = named.collect();
@@ -202,6 +250,12 @@ impl Program {
         &self.path
     }
 
+    /// Others in its folder that are for the same plugin, and are not run as their names sort behind.
+    #[must_use]
+    pub fn passed_over(&self) -> &[PathBuf] {
+        &self.passed_over
+    }
+
     /// Runs it once. With `graph` it is a view program that is asked for that graph's definition.
     /// If the future is dropped, or this process is killed, so is the program with all that it has
     /// started.
@@ -222,34 +276,62 @@ impl Program {
         let meta = call.meta.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str())));
         let meta = Input::new("metrics_meta_json", &Json::Object(meta.collect()))?;
 
-        let mut command = Command::new(&self.path);
-        command.args(["--address", call.address, "--hostname", call.hostname]);
-        if !call.comments.is_empty() {
-            command.args(["--comments", call.comments]);
-        }
-        for argument in call.identifier.arguments() {
-            command.args(["--plugin-arguments", argument]);
-        }
-        if let Some(graph) = graph {
-            command.args(["--graph", graph]);
-        }
-        command.env_clear().env("PATH", DEFAULT_PATH);
-        command.envs(std::env::vars_os().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            ENVIRONMENT.contains(&name.as_ref()) || name.starts_with("LC_")
-        }));
-        for (option, input) in [("--metrics-config-json", &config), ("--metrics-meta-json", &meta)]
-        {
-            command.arg(option).arg(input.path());
-            command.env(format!("kurado.{}", input.name), input.variable());
-        }
-        run::run(command, limits).await.map_err(|error| match error {
-            ProgramError::Start { error, .. } => {
-                ProgramError::Start { path: self.path.clone(), error }
+        let files = [("--metrics-config-json", &config), ("--metrics-meta-json", &meta)];
+        let prepared = |command| prepared(command, call, graph, files);
+        let started = run::start(prepared(Command::new(&self.path))).or_else(|error| {
+            let begin = beginning(&self.path);
+            // A script without #!: as shells and execvp do.
+            if error.raw_os_error() == Some(libc::ENOEXEC) && is_text(&begin) {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg(&self.path);
+                return Ok(run::start(prepared(shell))?);
             }
-            other => other,
-        })
+            let reason = reason(&begin, &error);
+            Err(ProgramError::Start { path: self.path.clone(), reason })
+        })?;
+        run::run(started, limits).await
     }
+}
+
+/// A command with a program's arguments and environment; `files` by their options.
+fn prepared(
+    mut command: Command,
+    call: &Call<'_>,
+    graph: Option<&str>,
+    files: [(&str, &Input); 2],
+) -> Command {
+    command.args(["--address", call.address, "--hostname", call.hostname]);
+    if !call.comments.is_empty() {
+        command.args(["--comments", call.comments]);
+    }
+    for argument in call.identifier.arguments() {
+        command.args(["--plugin-arguments", argument]);
+    }
+    if let Some(graph) = graph {
+        command.args(["--graph", graph]);
+    }
+    command.env_clear().env("PATH", DEFAULT_PATH);
+    command.envs(std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        ENVIRONMENT.contains(&name.as_ref()) || name.starts_with("LC_")
+    }));
+    for (option, input) in files {
+        command.arg(option).arg(input.path());
+        command.env(format!("kurado.{}", input.name), input.variable());
+    }
+    command
+}
+
+/// The first bytes of a program; none where it can't be read, as it need not be.
+fn beginning(path: &Path) -> Vec<u8> {
+    let mut begin = Vec::new();
+    let read = regular_file::open(path).and_then(|file| file.take(512).read_to_end(&mut begin));
+    if read.is_ok() { begin } else { Vec::new() }
+}
+
+/// Whether a file begins as texts do, and not as a program of another machine.
+fn is_text(begin: &[u8]) -> bool {
+    !begin.is_empty() && !begin.contains(&0)
 }
 
 /// A JSON value that a program is given, in a file that goes with it.

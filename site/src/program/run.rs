@@ -17,18 +17,28 @@ const MAX_ERRORS: usize = 4096;
 /// Then they are killed, and what was printed counts.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs a command to the end of itself and of its streams.
-pub(super) async fn run(mut command: Command, limits: Limits) -> Result<Printed, ProgramError> {
+/// A program that has been started, and nobody has waited for yet.
+pub(super) struct Started {
+    child: Child,
+    /// SIGCHLD, from before the start, so that its end is not missed.
+    ends: Signal,
+}
+
+/// Starts a command, in a process group of its own.
+pub(super) fn start(mut command: Command) -> std::io::Result<Started> {
     command
         .process_group(0)
         .kill_on_drop(true)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // From before the start, so that its end is not missed.
-    let mut ends = signal(SignalKind::child())?;
-    let mut child =
-        command.spawn().map_err(|error| ProgramError::Start { path: Default::default(), error })?;
+    let ends = signal(SignalKind::child())?;
+    Ok(Started { child: command.spawn()?, ends })
+}
+
+/// Follows a program to the end of itself and of its streams.
+pub(super) async fn run(started: Started, limits: Limits) -> Result<Printed, ProgramError> {
+    let Started { mut child, mut ends } = started;
     // Behind the child, so that it is dropped before it: the group is killed while the child's id
     // can't be another's yet.
     let mut group = Group::of(&child);

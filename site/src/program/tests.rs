@@ -14,7 +14,8 @@ fn limits(milliseconds: u64, output: usize) -> Limits {
 
 async fn run_with(text: &str, graph: Option<&str>, limits: Limits) -> Result<Printed, String> {
     let dir = tempfile::tempdir().unwrap();
-    let program = Program { path: write(dir.path(), "fetch/shop", text) };
+    let path = write(dir.path(), "fetch/shop", text);
+    let program = Program { path, passed_over: Vec::new() };
     let config = serde_json::json!({"Shop": {"password": "s3cret"}});
     let identifier = Identifier::parse("shop:80::a b").unwrap();
     let call = Call {
@@ -213,7 +214,42 @@ async fn another_status_than_0_says_what_was_on_standard_error() {
     let missing = run("#!/nonexistent/perl\n").await.unwrap_err();
     assert_eq!(
         missing,
-        "./fetch/shop can not be started: No such file or directory (os error 2); is the interpreter there that its first line, #!…, names?"
+        "./fetch/shop can not be started: the interpreter /nonexistent/perl, which its first line names: No such file or directory (os error 2)"
+    );
+    let windows = run("#!/bin/sh\r\necho 1\r\n").await.unwrap_err();
+    assert_eq!(
+        windows,
+        "./fetch/shop can not be started: its lines end in CR LF, as on Windows; they must end in LF alone"
+    );
+    let empty = run("").await.unwrap_err();
+    assert_eq!(empty, "./fetch/shop can not be started: it is empty");
+    let foreign = run("\x7fELF\0").await.unwrap_err();
+    assert_eq!(foreign, "./fetch/shop can not be started: it is no program for this machine");
+}
+
+#[tokio::test]
+async fn a_script_without_an_interpreter_is_the_shells() {
+    let printed = run("echo \"$1 $2\"\n").await.unwrap();
+    assert_eq!(printed.output, "--address 2001:db8::1\n");
+}
+
+#[test]
+fn copies_and_hidden_files_are_no_programs_and_others_for_one_plugin_are_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    for ending in COPIES {
+        write(dir.path(), &format!("fetch/old.py{ending}"), "#!/bin/sh\n");
+    }
+    for file in [".hidden.py", "shop", "shop.py", "shop.pl", "shop.bak"] {
+        write(dir.path(), &format!("fetch/{file}"), "#!/bin/sh\n");
+    }
+    let found = find(&[dir.path().to_owned()], Purpose::Fetch);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["shop"]);
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let shop = &found["shop"];
+    let others: Vec<String> = shop.passed_over().iter().map(|path| name(path)).collect();
+    assert_eq!(
+        (name(shop.path()), others),
+        ("shop".to_owned(), vec!["shop.pl".into(), "shop.py".into()])
     );
 }
 
