@@ -64,7 +64,7 @@ mod fetch {
     use site::prometheus::Mapping;
     use tokio::runtime::{Builder, Runtime};
 
-    pub use report::{FetchError, Report};
+    pub use report::{FetchError, LIMIT, Report};
     pub use request::Request;
 
     use crate::http_client::Page;
