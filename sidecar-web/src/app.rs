@@ -266,6 +266,7 @@ pub fn router(live: Live, access: Access) -> Router {
         .route("/graph", get(pages::graph::page))
         .route("/details", get(pages::details::page))
         .route("/pipeline", get(pages::pipeline::page))
+        .route("/forget", get(pages::forget::page).post(pages::forget::delete))
         .route(
             "/api/host-status",
             get(pages::host_status::by_query).post(pages::host_status::by_form),

@@ -149,6 +149,17 @@ impl RedisClient {
         host_state::read_last_values(reply).map_err(|fault| RedisAway::other(&self.address, fault))
     }
 
+    /// Forgets a host and deletes its files; how many series it had.
+    ///
+    /// # Errors
+    /// Where Redis is away or refuses.
+    pub async fn delete(&self, address: &str) -> Result<u64, RedisAway> {
+        let command = redis::cmd("KURADO.DEL").arg(address).clone();
+        let reply = self.ask("KURADO.DEL", &self.reads, &command).await?;
+        redis::from_redis_value(reply)
+            .map_err(|error| RedisAway::other(&self.address, error.to_string()))
+    }
+
     /// Returns when the pending points of a host's plugin are in their files. Requests for the same
     /// while one is under way share its result.
     ///

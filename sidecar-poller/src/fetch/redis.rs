@@ -182,6 +182,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Map;
     use std::collections::BTreeMap;
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use test_redis::{RedisServer, free_port};
 
@@ -445,7 +446,15 @@ mod tests {
         let evil = "x\t1\t5\n10.9.8.7\tbase.metrics.a.gauge\t1\t5\ny";
         let setting = format!("*2\r\n${}\r\n{evil}\r\n$1\r\n7\r\n", evil.len());
         let said = format!("$0\r\n\r\n:0\r\n{}", setting.repeat(SETTINGS.len()));
-        let port = accepts(Hostile::Says(said.into_bytes()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Answers that come before the questions are another matter.
+            stream.read_exact(&mut [0]).unwrap();
+            stream.write_all(said.as_bytes()).unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
         let report = fetched(port, none()).await.unwrap();
         let meta: Vec<&str> = report.keys().filter_map(|key| key.strip_prefix("meta ")).collect();
         let mut settings = SETTINGS;
@@ -472,7 +481,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_speaks_something_else_or_hangs_up_is_a_failure() {
-        use std::io::{Read, Write};
         for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();

@@ -107,6 +107,13 @@ pub fn who() -> Option<Who> {
     Some(Who { name, form_token })
 }
 
+/// Whether who asks for the page that is made just now may change something.
+#[must_use]
+pub fn is_operator() -> bool {
+    let role = VISIT.try_with(|visit| visit.identity.as_ref().map(|identity| identity.role));
+    matches!(role, Ok(Some(Role::Operator)))
+}
+
 impl Visit {
     /// What a form of the answer brings; the answer then sets the cookie.
     fn form_token(&self) -> Result<String, PageError> {
@@ -138,7 +145,7 @@ impl Access {
     /// Lets in who may see the pages.
     pub async fn guard(State(access): State<Arc<Self>>, request: Request, next: Next) -> Response {
         let path = request.uri().path();
-        let is_asset = [".css", ".js", ".svg"].iter().any(|end| path.ends_with(end));
+        let is_asset = path.starts_with("/assets/");
         let Some(visit) = request.extensions().get::<Arc<Visit>>() else {
             return PageError::internal("nobody found out who asks").into_response();
         };
@@ -358,7 +365,6 @@ fn see_other(link: &str) -> Response {
 }
 
 /// Extractor: the request is of an operator; others get 403.
-#[allow(dead_code, reason = "for handlers that change something")]
 pub struct Operator {
     /// Who it is; `None` where access is open to all.
     pub name: Option<String>,

@@ -4,6 +4,7 @@ pub mod asked_graph;
 pub mod controls;
 pub mod details;
 pub mod error_page;
+pub mod forget;
 pub mod frame;
 pub mod graph;
 pub mod healthz;

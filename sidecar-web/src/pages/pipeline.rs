@@ -72,6 +72,8 @@ struct Stranger {
     last_received: String,
     /// For the list of hosts in kurado.yml.
     line: String,
+    /// Where an operator deletes its data.
+    forget_link: String,
 }
 
 struct Silent<'a> {
@@ -240,6 +242,7 @@ fn strangers(app: &App, all: &BTreeMap<String, i64>) -> List<Stranger> {
             time => show_seconds(*time, &app.zone),
         },
         line: format!("- {address} {address}"),
+        forget_link: Link::to("forget").with("address", address).finish(),
         address: address.clone(),
     }))
 }

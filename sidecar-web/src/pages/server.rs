@@ -10,6 +10,7 @@ use site::Host;
 
 use crate::app::App;
 use crate::error::PageError;
+use crate::links::Link;
 use crate::pages::asked_graph::plugin_of;
 use crate::pages::controls::{Controls, Shown, shape};
 use crate::pages::frame::{ChosenTheme, Frame};
@@ -25,6 +26,7 @@ struct ServerPage<'a> {
     notices: Vec<String>,
     host: &'a Host,
     service_link: String,
+    forget_link: String,
     status: &'static str,
     controls: Controls,
     warnings: Vec<WarningView>,
@@ -53,6 +55,7 @@ pub async fn page(
         notices,
         host,
         service_link: service_link(&host.service),
+        forget_link: Link::to("forget").with("address", &host.address).finish(),
         status: app.status(host, &known, now).name(),
         controls: Controls::new(
             &app,
