@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::server::{Server, now};
-use crate::whole::start_web;
+use crate::whole::{start_web, start_web_with};
 use test_redis::{Running, eventually};
 
 const HOST: &str = "10.0.0.1";
@@ -212,4 +212,56 @@ fn the_pipeline_is_shown_while_redis_is_away() {
     let page = web.get("/pipeline");
     assert!(page.contains("Redis says nothing of itself now."), "{page}");
     assert!(page.contains("<h2>Configuration</h2>"), "{page}");
+}
+
+#[test]
+fn an_operator_deletes_the_data_of_a_host_by_typing_its_address_and_a_viewer_can_not() {
+    let redis = Server::start(&[]);
+    let data = redis.path().join("data");
+    redis.push_point(HOST, "loadavg-1", 1, now());
+    redis.flush();
+    assert!(data.join(HOST).exists());
+    let target = format!("/forget?address={HOST}");
+
+    let viewer = Web::start(&redis, &data, "");
+    let refused = reqwest::blocking::get(format!("{}{target}", viewer.url)).unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(!viewer.get(&format!("/server?address={HOST}")).contains("forget?address"));
+
+    let configuration = redis.path().join("kurado.yml");
+    let flags = ["--open-access=operator"];
+    let (process, url) = start_web_with(&configuration, redis.path(), "", &flags);
+    let operator = Web { url, _process: process };
+    assert!(operator.get(&format!("/server?address={HOST}")).contains("forget?address"));
+    let unknown = reqwest::blocking::get(format!("{}/forget?address=10.7.7.7", operator.url));
+    assert_eq!(unknown.unwrap().status(), 404);
+
+    let page = reqwest::blocking::get(format!("{}{target}", operator.url)).unwrap();
+    let cookie =
+        page.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let page = page.text().unwrap();
+    let (_, token) = page.split_once("name=\"token\" value=\"").unwrap();
+    let token = token.split('"').next().unwrap();
+    let post = |token: &str, confirm: &str| {
+        let answer = reqwest::blocking::Client::new()
+            .post(format!("{}/forget", operator.url))
+            .header("cookie", &cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("token={token}&address={HOST}&confirm={confirm}"))
+            .send()
+            .unwrap();
+        (answer.status().as_u16(), answer.text().unwrap())
+    };
+    assert_eq!(post("", HOST).0, 403);
+    let (status, text) = post(token, "10.0.0.9");
+    assert_eq!(status, 400);
+    assert!(text.contains("confirm '10.0.0.9' must be the address"), "{text}");
+    assert!(data.join(HOST).exists());
+
+    let (status, text) = post(token, HOST);
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("1 series of 10.0.0.1 are deleted."), "{text}");
+    assert!(!data.join(HOST).exists());
+    let known: Vec<String> = redis.run("KURADO.HOSTS");
+    assert!(known.is_empty(), "{known:?}");
 }

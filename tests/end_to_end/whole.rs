@@ -73,10 +73,20 @@ pub fn start(command: &mut Command, directory: &Path) -> Running {
 }
 
 pub fn start_web(configuration: &Path, directory: &Path, password: &str) -> (Running, String) {
+    start_web_with(configuration, directory, password, &[])
+}
+
+/// The same with these flags.
+pub fn start_web_with(
+    configuration: &Path,
+    directory: &Path,
+    password: &str,
+    flags: &[&str],
+) -> (Running, String) {
     eventually("a start of kurado-web", || {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(built("kurado-web"));
-        command.arg("-c").arg(configuration).args(["--listen", &listen]);
+        command.arg("-c").arg(configuration).args(["--listen", &listen]).args(flags);
         command.env("KURADO_PASSWORD", password);
         let mut web = start(&mut command, directory);
         let url = format!("http://{listen}");
