@@ -304,7 +304,10 @@ impl<'a> Site<'a> {
     fn kept(&self) -> Result<String> {
         let running = self.start(2)?;
         let pictures = self.pictures();
-        let path = format!("/graph?{}", pictures[0]);
+        // A range of its own: that of a day would move on with each minute.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let (from, path) = (now - 86_400, &pictures[0]);
+        let path = format!("/graph?{path}&term=custom&from={from}&to={now}");
         let tag = Connection::open(running.port)?.get(&path, None)?.tag;
         let tag = tag.ok_or("the picture has no entity tag")?;
         let mut table =
