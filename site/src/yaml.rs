@@ -69,8 +69,14 @@ fn fault(file: &Path, source: &str, error: &serde_saphyr::Error) -> SiteError {
     let line = error.location().map(|location| location.line());
     if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
         let key = key.as_deref().unwrap_or("a key");
+        // What a service begins with: the line in front of it is forgotten most easily.
+        let hint = if key == "service" {
+            "; each service is a document of its own, behind a line '---'"
+        } else {
+            ""
+        };
         let message =
-            format!("'{key}' stands here for the second time; in one mapping it may once");
+            format!("'{key}' stands here for the second time; in one mapping it may once{hint}");
         return SiteError::new(file, line, message);
     }
     let said = error.to_string();
@@ -363,6 +369,11 @@ mod tests {
         assert_eq!(
             error("a: 1\n---\nb: 2\nc: 1\nb: 3\n"),
             "x.yml:5: 'b' stands here for the second time; in one mapping it may once"
+        );
+        assert_eq!(
+            error("service: A\nservice: B\n"),
+            "x.yml:2: 'service' stands here for the second time; in one mapping it may once; each \
+             service is a document of its own, behind a line '---'"
         );
     }
 

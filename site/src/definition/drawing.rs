@@ -123,6 +123,9 @@ impl Unit {
     }
 }
 
+/// The length of a colour that nothing shows through: `#rrggbb`.
+const OPAQUE: usize = 7;
+
 const NUMBER_WIDTH: usize = 7;
 /// As wide as the coloured box that rrdgraph puts before a name.
 const BOX: &str = "  ";
@@ -169,24 +172,24 @@ impl Column {
     }
 }
 
-/// Colours by name. All are of middle brightness, to stand on white and on black.
+/// Colours by name. All are of middle brightness, to stand out on white and on black.
 pub(crate) const PALETTE: [(&str, &str); 10] = [
-    ("blue", "#4C8FDB"),
-    ("orange", "#E8923A"),
-    ("green", "#57A65A"),
+    ("blue", "#4289D9"),
+    ("orange", "#C97117"),
+    ("green", "#4E9551"),
     ("purple", "#9573C9"),
-    ("teal", "#31A6A0"),
+    ("teal", "#2C9590"),
     ("red", "#D95B5B"),
-    ("amber", "#D9AE35"),
-    ("pink", "#D273A8"),
-    ("brown", "#A98467"),
-    ("grey", "#8C96A3"),
+    ("amber", "#A4811F"),
+    ("pink", "#CD629D"),
+    ("brown", "#A47D5F"),
+    ("grey", "#7B8695"),
 ];
 
 /// Of areas: the grid shows through them.
 const AREA_ALPHA: &str = "A0";
-/// Of areas that lie on each other.
-const STACK_ALPHA: &str = "D0";
+/// Of areas that lie on each other, which have no edges.
+const STACK_ALPHA: &str = "E0";
 
 impl Graph {
     /// The graph's arguments, with the places in them filled in.
@@ -202,6 +205,23 @@ impl Graph {
         drawing.elements(self);
         drawing.arguments.extend(self.rrdgraph.iter().map(|argument| argument.fill(scope)));
         GraphDefinition { vertical_label: self.label.fill(scope), arguments: drawing.arguments }
+    }
+}
+
+impl Element {
+    /// The colour of what an area fills.
+    fn fill(&self, is_stacked_on: bool) -> String {
+        let color = &self.color;
+        match self.shape {
+            _ if color.len() > OPAQUE => color.clone(),
+            Shape::Area if !is_stacked_on => format!("{color}{AREA_ALPHA}"),
+            _ => format!("{color}{STACK_ALPHA}"),
+        }
+    }
+
+    /// Its colour, without what lets others show through.
+    fn opaque_color(&self) -> &str {
+        self.color.get(..OPAQUE).unwrap_or(&self.color)
     }
 }
 
@@ -320,11 +340,7 @@ impl Drawing<'_> {
 
     fn shape(&mut self, element: &Element, value: &str, legend: &str, is_stacked_on: bool) {
         let color = &element.color;
-        let fill = match element.shape {
-            _ if color.len() > "#rrggbb".len() => color.clone(),
-            Shape::Area if !is_stacked_on => format!("{color}{AREA_ALPHA}"),
-            _ => format!("{color}{STACK_ALPHA}"),
-        };
+        let fill = element.fill(is_stacked_on);
         self.arguments.push(match element.shape {
             Shape::Area => format!("AREA:{value}{fill}:{legend}"),
             Shape::Stack => format!("AREA:{value}{fill}:{legend}:STACK"),
@@ -338,7 +354,7 @@ impl Drawing<'_> {
         });
         if element.shape == Shape::Area && !is_stacked_on {
             // An edge, as the area itself is pale.
-            self.arguments.push(format!("LINE1:{value}{color}"));
+            self.arguments.push(format!("LINE1:{value}{}", element.opaque_color()));
         }
     }
 
@@ -371,5 +387,100 @@ impl Drawing<'_> {
         if let Some(last) = self.arguments.last_mut() {
             last.push_str(END_OF_ROW);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::definition::{BUILTIN, file};
+
+    /// What WCAG 2 asks of what must be seen in a graphic.
+    const CONTRAST: f64 = 3.0;
+
+    /// What is left free is pale on purpose, so that what is taken stands out; plugin, graph and name.
+    const PALE: [(&str, &str, &str); 5] = [
+        ("base", "cpu", "Idle"),
+        ("base", "memory-usage", "avail real"),
+        ("http", "worker", "Idle"),
+        ("opcache", "strings", "Free"),
+        ("opcache", "memory", "Free"),
+    ];
+
+    type Rgb = [f64; 3];
+
+    /// Red, green and blue, and what the color covers, each from 0 to 1.
+    fn read(color: &str) -> (Rgb, f64) {
+        let part = |at: usize| {
+            color
+                .get(at..at + 2)
+                .map(|digits| f64::from(u8::from_str_radix(digits, 16).unwrap()) / 255.0)
+        };
+        ([1, 3, 5].map(|at| part(at).unwrap()), part(7).unwrap_or(1.0))
+    }
+
+    fn over(color: &str, background: Rgb) -> Rgb {
+        let (rgb, alpha) = read(color);
+        std::array::from_fn(|at| alpha * rgb[at] + (1.0 - alpha) * background[at])
+    }
+
+    fn contrast(one: Rgb, other: Rgb) -> f64 {
+        let luminance = |rgb: Rgb| {
+            let [red, green, blue] = rgb.map(|part| {
+                if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            });
+            0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05
+        };
+        let (one, other) = (luminance(one), luminance(other));
+        one.max(other) / one.min(other)
+    }
+
+    /// What the web draws on: in light and in dark.
+    fn backgrounds() -> [Rgb; 2] {
+        let themes = include_str!("../../../sidecar-web/src/graph/theme.rs");
+        let found = themes.split("\"CANVAS").skip(1).map(|rest| read(&rest[..OPAQUE]).0);
+        let found: Vec<Rgb> = found.collect();
+        found.try_into().unwrap()
+    }
+
+    #[test]
+    fn what_the_built_in_definitions_draw_stands_out_in_light_and_in_dark() {
+        let mut pale = PALE.to_vec();
+        for (plugin, source) in BUILTIN {
+            let definition = file::parse(Path::new("x.toml"), source).unwrap();
+            for graph in &definition.graphs {
+                let following = graph.draw.iter().skip(1).map(Some).chain([None]);
+                for (element, next) in graph.draw.iter().zip(following) {
+                    let is_stacked_on = next.is_some_and(|next| next.shape == Shape::Stack);
+                    let color = match element.shape {
+                        Shape::Text => continue,
+                        // An area has its edge, and a stack what it fills alone.
+                        Shape::Stack => element.fill(is_stacked_on),
+                        Shape::Area if is_stacked_on => element.fill(true),
+                        Shape::Area => element.opaque_color().to_owned(),
+                        Shape::Line { .. } => element.color.clone(),
+                    };
+                    let (name, label) =
+                        (format!("{:?}", element.name), format!("{:?}", graph.name));
+                    let is_this = |(of, graph, free): &(&str, &str, &str)| {
+                        of == plugin && label.contains(graph) && name.contains(free)
+                    };
+                    if let Some(at) = pale.iter().position(is_this) {
+                        pale.remove(at);
+                        continue;
+                    }
+                    for background in backgrounds() {
+                        let found = contrast(over(&color, background), background);
+                        assert!(
+                            found >= CONTRAST,
+                            "{plugin}, {label}, {name}: {color} has {found:.2} on {background:?}"
+                        );
+                    }
+                }
+            }
+        }
+        assert!(pale.is_empty(), "not there any more: {pale:?}");
     }
 }

@@ -40,6 +40,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("http", include_str!("../../../plugins/http.toml")),
     ("jolokia", include_str!("../../../plugins/jolokia.toml")),
     ("kurado", include_str!("../../../plugins/kurado.toml")),
+    ("linux", include_str!("../../../plugins/linux.toml")),
     ("memcached", include_str!("../../../plugins/memcached.toml")),
     ("mysql", include_str!("../../../plugins/mysql.toml")),
     ("nginx", include_str!("../../../plugins/nginx.toml")),

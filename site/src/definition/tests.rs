@@ -19,6 +19,27 @@ fn base_meta() -> Meta {
     .into()
 }
 
+/// That of a machine that has all which some lack, in a container.
+fn linux_meta() -> Meta {
+    [
+        ("traffic-interfaces", "eth0,bond0"),
+        ("traffic-eth0-link", "up, 1000 Mbit/s"),
+        ("disk-io-devices", "sda"),
+        ("inodes-devices", "mapper_VolGroup-lv_root,sdb1"),
+        ("inodes-sdb1-mount", "/srv"),
+        ("file-handles-max", "2466170"),
+        ("has-cgroup", "memory,cpu,pids"),
+        ("has-conntrack", "1"),
+        ("has-hugepages", "1"),
+        ("has-oom-kills", "1"),
+        ("has-pressure", "1"),
+        ("has-pressure-irq", "1"),
+        ("has-tcp-states", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
 fn builtin(name: &str) -> Arc<Definition> {
     Arc::clone(Definitions::load(&[]).unwrap().get(name).unwrap())
 }
@@ -256,6 +277,34 @@ fn graphs_ask_for_keys_that_are_sent() {
     });
 }
 
+/// `783.33 m` of a second reads as minutes, and of a request as nothing that anybody says. That is how
+/// librrd writes a number below one where it may write a prefix at all.
+#[test]
+fn what_is_often_below_one_is_written_without_a_prefix() {
+    for (plugin, graph, names) in [
+        ("kurado", "duration", &["Mean", "Longest"][..]),
+        ("kurado", "push-lag", &["Push lag"]),
+        ("kurado", "fetches", &["Failed", "Overruns"]),
+        ("kurado", "lines", &["Lost"]),
+        ("mysql", "replication-second", &["Seconds"]),
+        ("mysql", "tmp-obj", &["Tables"]),
+        ("mysql", "sort", &["Sort Merge Pass"]),
+        ("redis", "cmd", &["Total Command"]),
+        ("nginx", "reqs", &["Request"]),
+        ("http", "reqs", &["Request"]),
+        ("linux", "page-faults", &["From disk"]),
+    ] {
+        let drawn = builtin(plugin).graph(&id(plugin), graph, &Meta::new()).unwrap().arguments;
+        for name in names {
+            let what = format!("{plugin}, {graph}, {name}");
+            let at = drawn.iter().position(|argument| argument.contains(&format!(":{name}")));
+            let behind = drawn.iter().skip(at.unwrap_or_else(|| panic!("{what}: {drawn:#?}")) + 1);
+            let number = behind.clone().find(|argument| argument.starts_with("GPRINT:")).unwrap();
+            assert!(!number.contains("%s"), "{what}: {number}");
+        }
+    }
+}
+
 #[test]
 fn rates_are_limited_multiplied_and_told_from_the_archive_of_peaks() {
     let definition = builtin("base").graph(&id("base"), "disk-io-byte-sda", &Meta::new()).unwrap();
@@ -264,8 +313,8 @@ fn rates_are_limited_multiplied_and_told_from_the_archive_of_peaks() {
     for wanted in [
         "DEF:_s0=<%RRD disk-io-sda-read-sectors.derive %>:n:AVERAGE",
         "CDEF:_v0=_s0,0,2000000000,LIMIT,512,*",
-        "AREA:_v0#31A6A0D0:Read ",
-        "AREA:_v1#E8923AD0:Write:STACK",
+        "AREA:_v0#2C9590E0:Read ",
+        "AREA:_v1#C97117E0:Write:STACK",
         "DEF:_s2=<%RRD disk-io-sda-read-sectors.derive %>:n:MAX",
     ] {
         assert!(
@@ -496,6 +545,7 @@ fn draw_all(definition: &Definition, plugin: &str, meta: &Meta) {
 fn all_meta(name: &str) -> Meta {
     let conditions: &[&str] = match name {
         "base" => return base_meta(),
+        "linux" => return linux_meta(),
         "http" => &["has-reqs"],
         "mysql" => &["innodb", "replication"],
         _ => &[],
@@ -521,6 +571,28 @@ fn rrdtool_draws_every_graph_of_each_builtin_definition() {
     for (name, definition) in Definitions::load(&[]).unwrap().iter() {
         draw_all(definition, name, &all_meta(name));
     }
+}
+
+#[test]
+fn linux_shows_only_what_a_machine_has() {
+    let linux = builtin("linux");
+    let shown = |meta: &Meta| -> Vec<(String, Vec<String>)> {
+        let groups = linux.groups(&id("linux"), meta);
+        groups.into_iter().map(|group| (group.label, group.graphs)).collect()
+    };
+    let all = shown(&linux_meta());
+    assert_eq!(all[0].0, "Container");
+    assert!(all.iter().any(|(label, graphs)| {
+        label == "Interface(eth0: up, 1000 Mbit/s)" && *graphs == ["packets-eth0", "errors-eth0"]
+    }));
+    assert!(all.iter().any(|(label, _)| label == "Inodes(/srv)"));
+    let mut meta = linux_meta();
+    meta.retain(|name, _| !name.starts_with("has-"));
+    let old: Vec<String> = shown(&meta).into_iter().flat_map(|(_, graphs)| graphs).collect();
+    for lacking in ["pressure", "pressure-irq", "oom-kills", "conntrack", "cgroup-memory"] {
+        assert!(!old.iter().any(|graph| graph == lacking), "{lacking}");
+    }
+    assert!(old.iter().any(|graph| graph == "load-per-core"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Plugins that are users' programs, in any language: `<metrics_plugin_dir>/fetch/<name>[.*]` prints
 //! a plugin's numbers, and `<metrics_plugin_dir>/view/<name>[.*]` what is shown of them.
 
-mod orphans;
 mod run;
 mod view;
 

@@ -5,11 +5,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use process_watcher::Watcher;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Limits, Printed, ProgramError, orphans};
+use super::{Limits, Printed, ProgramError};
 
 /// Most of a program's standard error that is kept, in bytes; the rest is read and dropped.
 const MAX_ERRORS: usize = 4096;
@@ -17,8 +18,11 @@ const MAX_ERRORS: usize = 4096;
 /// Then they are killed, and what was printed counts.
 const GRACE: Duration = Duration::from_secs(1);
 
+static WATCHER: Watcher = Watcher::new("kurado-program-watcher");
+
 /// A program that has been started, and nobody has waited for yet.
 pub(super) struct Started {
+    group: Group,
     child: Child,
     /// SIGCHLD, from before the start, so that its end is not missed.
     ends: Signal,
@@ -33,15 +37,20 @@ pub(super) fn start(mut command: Command) -> std::io::Result<Started> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let ends = signal(SignalKind::child())?;
-    Ok(Started { child: command.spawn()?, ends })
+    WATCHER.prepare();
+    let child = command.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok());
+    if let Some(group) = group {
+        WATCHER.begun(group);
+    }
+    Ok(Started { group: Group(group), child, ends })
 }
 
 /// Follows a program to the end of itself and of its streams.
 pub(super) async fn run(started: Started, limits: Limits) -> Result<Printed, ProgramError> {
-    let Started { mut child, mut ends } = started;
-    // Behind the child, so that it is dropped before it: the group is killed while the child's id
+    // The group behind the child, so that it is dropped before it: it is killed while the child's id
     // can't be another's yet.
-    let mut group = Group::of(&child);
+    let Started { mut child, mut group, mut ends } = started;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     {
@@ -119,14 +128,6 @@ fn how(status: ExitStatus) -> String {
 struct Group(Option<i32>);
 
 impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(id) = id {
-            orphans::begun(id);
-        }
-        Self(id)
-    }
-
     /// Waits until the child has ended, and leaves its id what it is. The signal is SIGCHLD.
     async fn first_ended(&self, ends: &mut Signal) {
         while self.0.is_some_and(|id| !has_ended(id)) {
@@ -145,7 +146,7 @@ impl Group {
     /// Lets go of it: the child will be waited for, and its id may be another's then.
     fn release(&mut self) {
         if let Some(id) = self.0.take() {
-            orphans::ended(id);
+            WATCHER.ended(id);
         }
     }
 }
