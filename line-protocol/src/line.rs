@@ -92,7 +92,7 @@ pub enum LineError {
     #[error("value '{0}' {1}")]
     Value(String, ValueError),
     /// A time that is no second since 1970.
-    #[error("time '{0}' must be whole seconds since 1970")]
+    #[error("time '{0}' must be whole seconds since 1970, 1 to 4294967295")]
     Time(String),
 }
 
@@ -340,8 +340,14 @@ mod tests {
             error("base.metrics.a.derive\t1.5\t5"),
             "value '1.5' must be a whole number of 64 bits or U, as its key ends in .derive"
         );
-        assert_eq!(error("base.metrics.a\t1\tnow"), "time 'now' must be whole seconds since 1970");
-        assert_eq!(error("base.metrics.a\t1\t0"), "time '0' must be whole seconds since 1970");
+        assert_eq!(
+            error("base.metrics.a\t1\tnow"),
+            "time 'now' must be whole seconds since 1970, 1 to 4294967295"
+        );
+        assert_eq!(
+            error("base.metrics.a\t1\t0"),
+            "time '0' must be whole seconds since 1970, 1 to 4294967295"
+        );
         assert!(error("base.metrics.\t1\t5").starts_with("key ''"));
         assert_eq!(parse_line(b"\xff"), Err(LineError::NotUtf8));
         assert_eq!(parse_line(&[b'x'; 9000]), Err(LineError::TooLong(9000)));

@@ -78,7 +78,7 @@ const PLUGIN: Argument = Argument::text(c"plugin");
 const KEY: Argument = Argument::text(c"key");
 const PAYLOADS: Argument = Argument::text(c"payload").multiple();
 
-const DOCS: [Doc; 13] = [
+const DOCS: [Doc; 15] = [
     Doc {
         name: c"kurado.push",
         summary: c"Accepts agents' lines: [address TAB] plugin.type.key TAB value TAB unixtime.",
@@ -150,6 +150,18 @@ const DOCS: [Doc; 13] = [
         ],
     },
     Doc {
+        name: c"kurado.rename",
+        summary: c"Gives a host with its files to another address.",
+        complexity: c"O(N) where N is the number of series; another thread moves the files",
+        arity: -3,
+        effect: Effect::Writes,
+        arguments: &[
+            ADDRESS,
+            Argument::text(c"new-address"),
+            Argument::word(c"replace", c"REPLACE").optional(),
+        ],
+    },
+    Doc {
         name: c"kurado.host",
         summary:
             c"Tells of a host: plugins, last received, meta, live warnings, series, pending points.",
@@ -165,6 +177,14 @@ const DOCS: [Doc; 13] = [
         arity: -1,
         effect: Effect::Reads,
         arguments: &[Argument::new(c"pattern", Kind::Pattern).after(c"MATCH").optional()],
+    },
+    Doc {
+        name: c"kurado.states",
+        summary: c"Tells of many hosts when each plugin was last received and its live warnings.",
+        complexity: c"O(N) where N is the number of plugins and warnings of these hosts",
+        arity: -2,
+        effect: Effect::Reads,
+        arguments: &[ADDRESS.multiple()],
     },
     Doc {
         name: c"kurado.series",

@@ -13,7 +13,7 @@ use crate::guard::caught;
 use crate::host_key::with_host;
 use crate::state::{self, State};
 use crate::stats::STATS;
-use crate::{clock, durability, eviction, full_sync, writing};
+use crate::{clock, durability, eviction, full_sync, renaming, writing};
 
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -100,6 +100,7 @@ fn tick(ctx: &Context, count: u32) {
     let _ = caught(|| eviction::look(ctx));
     let _ = caught(|| {
         state::with(|state| {
+            state.permits.tick();
             writing::step(state, ctx);
             sweep(state, ctx);
             if count.is_multiple_of(TICKS_A_LOOK) {
@@ -201,6 +202,7 @@ unsafe extern "C" fn on_loading(
     if subevent == raw::REDISMODULE_SUBEVENT_LOADING_ENDED {
         let ctx = Context::new(ctx);
         caught(|| full_sync::take_back(&ctx));
+        caught(|| renaming::undo_lost(&ctx));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Clients that wait: for points to be in their files (FLUSH), then for rows (FETCH); for files to
-//! be gone (DEL).
+//! be gone (DEL) or elsewhere (RENAME).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use rrd_store::writers::{Job, Priority, Target};
 
 use crate::deletion;
 use crate::host_key::with_host;
+use crate::renaming;
 use crate::state::State;
 use crate::stats::STATS;
 use crate::writing;
@@ -33,6 +34,7 @@ pub struct Waiting {
     fetches: HashMap<u64, (BlockedClient, Target)>,
     /// With how many series memory knew.
     deletions: HashMap<u64, (BlockedClient, usize)>,
+    renamings: HashMap<u64, BlockedClient>,
 }
 
 struct Flush {
@@ -217,7 +219,8 @@ impl Flush {
 
 impl Waiting {
     fn count(&self) -> i64 {
-        let count = self.flushes.len() + self.joined + self.fetches.len() + self.deletions.len();
+        let for_files = self.fetches.len() + self.deletions.len() + self.renamings.len();
+        let count = self.flushes.len() + self.joined + for_files;
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
@@ -231,6 +234,12 @@ impl Waiting {
     /// A client waits for files to be gone, of so many series that memory knew.
     pub fn add_deletion(&mut self, token: u64, client: BlockedClient, known: usize) {
         self.deletions.insert(token, (client, known));
+        STATS.flushes_waiting.set(self.count());
+    }
+
+    /// A client waits for files to be at their new address.
+    pub fn add_renaming(&mut self, token: u64, client: BlockedClient) {
+        self.renamings.insert(token, client);
         STATS.flushes_waiting.set(self.count());
     }
 }
@@ -277,6 +286,29 @@ pub fn settle(
         }
     }
     STATS.flushes_waiting.set(state.waiting.count());
+}
+
+/// A host has gone to another address with its points, and who waits for them goes on to wait.
+pub fn follow(state: &mut State, ctx: &Context, from: &Arc<str>, to: &Arc<str>) {
+    let waiting = &mut state.waiting;
+    for flush in waiting.flushes.values_mut() {
+        for address in flush.addresses.iter_mut().filter(|address| *address == from) {
+            *address = Arc::clone(to);
+        }
+    }
+    let generation = with_host(ctx, to, |stored| stored.map(|s| s.read(Host::generation)));
+    let Ok(Some(generation)) = generation else {
+        return;
+    };
+    let moved: Vec<_> = waiting.by_series.extract_if(|target, _| target.address == *from).collect();
+    if moved.is_empty() {
+        return;
+    }
+    for (target, waits) in moved {
+        let target = Target { address: Arc::clone(to), generation, ..target };
+        waiting.by_series.insert(target, waits);
+    }
+    writing::submit(state, ctx, to, Priority::Urgent, Selection::All);
 }
 
 /// A series that a client waited for is written, or not.
@@ -355,6 +387,18 @@ pub fn deleted(state: &mut State, ctx: &Context, token: u64, deleted: Deleted) {
     }
     if let Err(error) = deletion::outcome(0, deleted) {
         ctx.log_warning(&error.to_string());
+    }
+}
+
+/// Files are at their new address, or not. Nobody may wait for it: then an error is logged.
+pub fn renamed(state: &mut State, ctx: &Context, token: u64, result: Result<(), String>) {
+    let outcome = renaming::outcome(result);
+    if let Err(error) = &outcome {
+        ctx.log_warning(&error.to_string());
+    }
+    if let Some(client) = state.waiting.renamings.remove(&token) {
+        STATS.flushes_waiting.set(state.waiting.count());
+        reply(client, outcome);
     }
 }
 

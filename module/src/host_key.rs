@@ -215,8 +215,19 @@ pub fn with_host<T>(
     address: &str,
     read: impl FnOnce(Option<&StoredHost>) -> T,
 ) -> Result<T, RedisError> {
-    let name = checked_key_name(ctx, address)?;
-    let key = ctx.open_key(&name);
+    with_host_of(ctx, &checked_key_name(ctx, address)?, read)
+}
+
+/// The same by the name of a host's key.
+///
+/// # Errors
+/// Where the key holds another type.
+pub fn with_host_of<T>(
+    ctx: &Context,
+    name: &RedisString,
+    read: impl FnOnce(Option<&StoredHost>) -> T,
+) -> Result<T, RedisError> {
+    let key = ctx.open_key(name);
     Ok(read(value(&key)?))
 }
 

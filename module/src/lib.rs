@@ -28,6 +28,7 @@ mod outcome;
 mod payload;
 mod permission;
 mod queue;
+mod renaming;
 mod sender;
 mod settings;
 mod state;
@@ -38,7 +39,8 @@ mod writing;
 use redis_module::{Context, ModuleOptions, RedisString, Status, redis_module};
 
 use commands::{
-    del, fetch, flush as flush_command, host, hosts, push, queue as queue_command, series,
+    del, fetch, flush as flush_command, host, hosts, push, queue as queue_command, rename, series,
+    states,
 };
 use guard::guarded;
 use host_key::HOST_TYPE;
@@ -66,8 +68,10 @@ redis_module! {
         ["kurado.push", |c: &_, a| guarded(c, a, push::run), "write deny-oom", 0, 0, 0, ""],
         ["kurado.queue", |c: &_, a| guarded(c, a, queue_command::run), "write deny-oom", 1, 1, 1, ""],
         ["kurado.del", |c: &_, a| guarded(c, a, del::run), "write", 0, 0, 0, ""],
+        ["kurado.rename", |c: &_, a| guarded(c, a, rename::run), "write", 0, 0, 0, ""],
         ["kurado.host", |c: &_, a| guarded(c, a, host::run), "readonly", 0, 0, 0, ""],
         ["kurado.hosts", |c: &_, a| guarded(c, a, hosts::run), "readonly", 0, 0, 0, ""],
+        ["kurado.states", |c: &_, a| guarded(c, a, states::run), "readonly", 0, 0, 0, ""],
         ["kurado.series", |c: &_, a| guarded(c, a, series::run), "readonly", 0, 0, 0, ""],
         ["kurado.fetch", |c: &_, a| guarded(c, a, fetch::run), "readonly", 0, 0, 0, ""],
         ["kurado.flush", |c: &_, a| guarded(c, a, flush_command::run), "readonly", 0, 0, 0, ""],

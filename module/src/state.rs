@@ -12,11 +12,13 @@ use redis_module::{Context, ContextFlags, RedisError};
 use rrd_store::data_dir::DataDir;
 use rrd_store::host::Host;
 use rrd_store::layout::Layout;
+use rrd_store::renaming::Renaming;
 use rrd_store::schedule::Schedule;
 use rrd_store::selection::Selection;
 use rrd_store::writers::{Done, Priority, Target, Writers};
 
 use crate::flush::Waiting;
+use crate::renaming::Permits;
 use crate::stats::STATS;
 use crate::{clock, events, full_sync, settings, writing};
 
@@ -43,6 +45,12 @@ pub struct State {
     pub forgotten: HashMap<Target, u32>,
     /// Of a replica that takes its master's keys: what waited before.
     pub put_aside: BTreeMap<Arc<str>, Host>,
+    /// Threads that wait to move files.
+    pub permits: Permits,
+    /// The highest number of a renaming so far.
+    pub last_renaming: u64,
+    /// The last one that was done before this start, until it is loaded.
+    pub unseen_renaming: Option<Renaming>,
     /// An operator's stop file is there.
     pub paused: bool,
     /// Where the sweep over all hosts goes on.
@@ -74,6 +82,7 @@ thread_local! {
 /// Where the system gives no thread.
 pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
     let paused = data.is_stopped();
+    let unseen_renaming = Renaming::last_done(&data);
     let writers = Writers::start(data, threads, events::wake_main_thread)
         .map_err(|error| format!("can't start writer threads: {error}"))?;
     STATS.paused.set(i64::from(paused));
@@ -87,6 +96,9 @@ pub fn start(data: DataDir, threads: usize) -> Result<(), String> {
         results: VecDeque::new(),
         forgotten: HashMap::new(),
         put_aside: BTreeMap::new(),
+        permits: Permits::default(),
+        last_renaming: unseen_renaming.as_ref().map_or(0, |renaming| renaming.number),
+        unseen_renaming,
         paused,
         swept: None,
         oldest_swept: None,
@@ -143,6 +155,7 @@ pub fn stop(ctx: &Context) {
     let Some(mut state) = STATE.take() else {
         return;
     };
+    state.permits.give_all();
     let (started, limit) = (Instant::now(), settings::shutdown_timeout());
     // The stop file may have come or gone since the last look.
     if !ctx.get_flags().contains(ContextFlags::LOADING) && !state.writers.data().is_stopped() {

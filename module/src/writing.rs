@@ -170,6 +170,7 @@ pub fn take_results(state: &mut State, ctx: &Context, end: Instant) {
             }
             Done::Fetched { token, result } => flush::fetched(state, token, result),
             Done::Deleted { token, deleted } => flush::deleted(state, ctx, token, deleted),
+            Done::Renamed { token, result } => flush::renamed(state, ctx, token, result),
             Done::Looked { stopped } => note_stop_file(state, ctx, stopped),
         }
         if Instant::now() >= end {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use line_protocol::key::file_name;
 
 use crate::lock::{self, Kind};
+use crate::renaming;
 
 /// A file of this name in the data directory pauses writing while it is young.
 const STOP_FILE: &str = "stop";
@@ -67,6 +68,8 @@ impl DataDir {
                 None => fail(error),
             });
         }
+        // What stays is tried again when it is in the way.
+        let _ = renaming::delete_replaced(path);
         // Not `canonicalize`: see clippy.toml.
         Ok(Self { path: path::absolute(path).map_err(fail)?, lock: file })
     }
@@ -84,6 +87,12 @@ impl DataDir {
         path.push(plugin);
         path.push(file_name(key));
         path
+    }
+
+    /// Whether there are files of a host, or an empty directory.
+    #[must_use]
+    pub fn has_host(&self, address: &str) -> bool {
+        self.path.join(address).symlink_metadata().is_ok()
     }
 
     /// Waits until all that was written before is on the disk: of the directory's whole file system, as

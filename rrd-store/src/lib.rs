@@ -24,6 +24,7 @@ pub mod packed;
 pub mod point;
 mod prefetch;
 mod priority;
+pub mod renaming;
 pub mod schedule;
 pub mod selection;
 pub mod series;

@@ -22,6 +22,7 @@ use crate::file::{self, FailureKind, FileError, Range, Row, Written};
 use crate::layout::Layout;
 use crate::point::Point;
 use crate::priority;
+use crate::renaming::{Existing, Permit, Renaming, SharedRenaming};
 
 /// Names a series of a host, and which host of that address it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +67,13 @@ pub enum Job {
         /// Shared by the threads.
         deletion: Arc<Deletion>,
     },
+    /// Take part in a renaming; see [`Writers::rename`].
+    Rename {
+        /// Given back with the result.
+        token: u64,
+        /// Shared by the threads.
+        renaming: Arc<SharedRenaming>,
+    },
     /// Look for the operator's stop file.
     Look,
 }
@@ -93,6 +101,13 @@ pub enum Done {
         token: u64,
         /// What became of it.
         deleted: Deleted,
+    },
+    /// A host's directory has another name, or not.
+    Renamed {
+        /// As given.
+        token: u64,
+        /// Why not.
+        result: Result<(), String>,
     },
     /// The stop file was looked for.
     Looked {
@@ -193,7 +208,7 @@ impl Writers {
             Job::Write { target, .. } | Job::Fetch { target, .. } => {
                 self.shared.thread_of(&target.address, &target.plugin, &target.key)
             }
-            Job::Delete { .. } | Job::Look => 0,
+            Job::Delete { .. } | Job::Rename { .. } | Job::Look => 0,
         };
         let Some(queue) = self.shared.queues.get(index) else {
             return;
@@ -214,20 +229,52 @@ impl Writers {
     pub fn delete(&self, token: u64, scope: &Scope, known: SeriesNames) -> Vec<Target> {
         let parts = self.shared.queues.len();
         let deletion = Arc::new(Deletion::new(scope.clone(), known, parts));
+        self.submit_to_all(
+            |target| scope.takes(target),
+            || Job::Delete { token, deletion: Arc::clone(&deletion) },
+        )
+    }
+
+    /// Makes the files of one host those of another address. Writes that are under way end first, and
+    /// those of either host that wait are dropped: their targets are given back, and have no result.
+    /// The threads stand still until the permit is dropped and it is done; what is submitted from now
+    /// on finds the files in their new place.
+    pub fn rename(
+        &self,
+        token: u64,
+        renaming: &Renaming,
+        existing: Existing,
+    ) -> (Vec<Target>, Permit) {
+        let threads = self.shared.queues.len();
+        let (shared, permit) = SharedRenaming::new(renaming.clone(), existing, threads);
+        let dropped = self.submit_to_all(
+            |target| renaming.concerns(target),
+            || Job::Rename { token, renaming: Arc::clone(&shared) },
+        );
+        (dropped, permit)
+    }
+
+    /// Hands a job to each thread, before all that is not urgent, and drops those writes that wait and
+    /// `is_void` holds for.
+    fn submit_to_all(
+        &self,
+        is_void: impl Fn(&Target) -> bool,
+        job: impl Fn() -> Job,
+    ) -> Vec<Target> {
         let mut dropped = Vec::new();
         for queue in &self.shared.queues {
             let mut jobs = lock(&queue.jobs);
             let Jobs { urgent, normal, .. } = &mut *jobs;
             for waiting in [&mut *urgent, normal] {
                 waiting.retain(|job| match job {
-                    Job::Write { target, .. } if scope.takes(target) => {
+                    Job::Write { target, .. } if is_void(target) => {
                         dropped.push(target.clone());
                         false
                     }
                     _ => true,
                 });
             }
-            urgent.push_back(Job::Delete { token, deletion: Arc::clone(&deletion) });
+            urgent.push_back(job());
             drop(jobs);
             queue.changed.notify_one();
         }
@@ -324,6 +371,9 @@ impl Shared {
                     self.thread_of(address, plugin, key) == index
                 });
                 Done::Deleted { token, deleted: deletion.finish_part(&self.data)? }
+            }
+            Job::Rename { token, renaming } => {
+                Done::Renamed { token, result: renaming.take_part(&self.data)? }
             }
             Job::Look => {
                 let stopped = self.data.is_stopped();

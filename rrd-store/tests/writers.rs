@@ -143,7 +143,7 @@ fn a_deletion_beside_writes_ends_once_and_leaves_what_came_after() {
                     assert_eq!((outcome.failed, outcome.first_error), (0, None));
                     deleted += 1;
                 }
-                Done::Fetched { .. } | Done::Looked { .. } => {}
+                Done::Fetched { .. } | Done::Renamed { .. } | Done::Looked { .. } => {}
             }
         }
     }

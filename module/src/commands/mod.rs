@@ -8,7 +8,9 @@ pub mod hosts;
 pub mod meta;
 pub mod push;
 pub mod queue;
+pub mod rename;
 pub mod series;
+pub mod states;
 
 use std::collections::BTreeMap;
 
