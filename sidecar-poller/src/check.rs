@@ -321,10 +321,10 @@ fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_certificates::Certificates;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
+    use test_redis::certificates::Certificates;
 
     /// A folder with `kurado.yml`, one host with the roll `a.yml`, and users' plugins in `own`.
     struct Folder(TempDir);

@@ -36,8 +36,6 @@ mod schedule;
 mod socket;
 mod targets;
 #[cfg(test)]
-mod test_certificates;
-#[cfg(test)]
 mod test_servers;
 mod tls;
 mod view;

@@ -281,9 +281,9 @@ fn is_no_tls(error: &std::io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_certificates::Certificates;
     use rustls::HandshakeKind;
     use serde_json::json;
+    use test_redis::certificates::Certificates;
     use test_redis::{RedisServer, free_port};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

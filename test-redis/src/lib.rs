@@ -2,6 +2,8 @@
 //! the module, ended by its own handle. `KURADO_TEST_SERVER` and `KURADO_TEST_CLI` name another
 //! server and its client, such as Valkey's.
 
+pub mod certificates;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;

@@ -176,7 +176,6 @@ mod tests {
     use super::info::{META, METRICS, fields};
     use super::*;
     use crate::fetch::Fetcher;
-    use crate::test_certificates::Certificates;
     use crate::test_servers::{Hostile, accepts};
     use line_protocol::Identifier;
     use proptest::prelude::*;
@@ -184,6 +183,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io::{Read, Write};
     use std::net::TcpListener;
+    use test_redis::certificates::Certificates;
     use test_redis::{RedisServer, free_port};
 
     async fn fetched(port: u16, config: Json) -> Result<BTreeMap<String, String>, FetchError> {

@@ -7,7 +7,7 @@ use super::*;
 use crate::fetch::mysql::answers::Fields;
 use crate::fetch::mysql::mariadb::MariaDb;
 use crate::fetch::mysql::{innodb, status};
-use crate::test_certificates::Certificates;
+use test_redis::certificates::Certificates;
 
 #[tokio::test]
 async fn values_are_what_the_server_itself_says() {
