@@ -1,19 +1,37 @@
 //! The machine that is read: its `/proc`, `/sys` and `/dev` below a root, so that tests can lay
 //! out the files of another kernel in a directory.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::tcp_diag::{self, TcpStates};
 
 /// Most of one file that is read, in bytes; the largest, `/proc/cpuinfo` of a machine with
 /// hundreds of processors, is below it.
 const MAX_FILE_LEN: u64 = 4 * 1024 * 1024;
 
-/// Where a machine's files are, and how its file systems are asked.
+/// One look at a machine: where its files are, and how its kernel is asked. A file that several
+/// collectors need is read once, so each tick takes a look of its own.
 pub struct Machine {
     root: PathBuf,
-    ask_file_system: fn(&Path) -> io::Result<FileSystem>,
+    kernel: Kernel,
+    shared: RefCell<BTreeMap<String, Rc<str>>>,
+}
+
+/// What no file says.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    /// Asks the file system mounted at a path.
+    pub file_system: fn(&Path) -> io::Result<FileSystem>,
+    /// Counts TCP sockets by state.
+    pub tcp_states: fn() -> io::Result<TcpStates>,
+    /// Bytes a page of memory.
+    pub page_size: u64,
 }
 
 /// What `statvfs` says of a mounted file system.
@@ -27,6 +45,10 @@ pub struct FileSystem {
     pub free: u64,
     /// Blocks that are free to everybody.
     pub available: u64,
+    /// All inodes; 0 where the file system has no fixed number of them.
+    pub inodes: u64,
+    /// Inodes that are free.
+    pub inodes_free: u64,
 }
 
 /// Why something could not be read. The text names the file.
@@ -66,28 +88,49 @@ impl ReadError {
             Self::Content { .. } => false,
         }
     }
+
+    /// Whether this kernel does not have what the file tells of: an older one, one that was built without
+    /// it, or one that was started with it switched off.
+    pub fn is_unsupported(&self) -> bool {
+        self.is_gone()
+            || matches!(self, Self::Io { source, .. }
+                if matches!(source.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOTDIR)))
+    }
 }
 
 impl Machine {
     /// The machine that this process runs on.
     pub fn this() -> Self {
-        Self { root: PathBuf::from("/"), ask_file_system: statvfs }
+        let kernel =
+            Kernel { file_system: statvfs, tcp_states: tcp_diag::count, page_size: page_size() };
+        Self { root: PathBuf::from("/"), kernel, shared: RefCell::default() }
     }
 
-    /// A machine whose files are laid out below `root`; its file systems answer as given.
+    /// A machine whose files are laid out below `root`; its kernel answers as given.
     #[cfg(test)]
-    pub fn at(root: &Path, ask_file_system: fn(&Path) -> io::Result<FileSystem>) -> Self {
-        Self { root: root.to_owned(), ask_file_system }
+    pub fn at(root: &Path, kernel: Kernel) -> Self {
+        Self { root: root.to_owned(), kernel, shared: RefCell::default() }
     }
 
     /// The text of the file at an absolute path; bytes that are no UTF-8 become U+FFFD.
     pub fn read(&self, path: &str) -> Result<String, ReadError> {
-        let mut bytes = Vec::new();
+        // Most files are smaller: one read, and one that finds the end.
+        let mut bytes = Vec::with_capacity(4096);
         std::fs::File::open(self.path(path))
             .and_then(|file| file.take(MAX_FILE_LEN).read_to_end(&mut bytes))
             .map_err(|source| io_error(path, source))?;
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    /// As [`Self::read`], for a file that more than one collector reads: this look keeps the text.
+    pub fn read_shared(&self, path: &str) -> Result<Rc<str>, ReadError> {
+        if let Some(text) = self.shared.borrow().get(path) {
+            return Ok(Rc::clone(text));
+        }
+        let text: Rc<str> = self.read(path)?.into();
+        self.shared.borrow_mut().insert(path.to_owned(), Rc::clone(&text));
+        Ok(text)
     }
 
     /// The names in a directory, sorted.
@@ -108,7 +151,17 @@ impl Machine {
 
     /// The file system mounted at an absolute path.
     pub fn file_system(&self, mount: &str) -> Result<FileSystem, ReadError> {
-        (self.ask_file_system)(&self.path(mount)).map_err(|source| io_error(mount, source))
+        (self.kernel.file_system)(&self.path(mount)).map_err(|source| io_error(mount, source))
+    }
+
+    /// How many TCP sockets are in each state.
+    pub fn tcp_states(&self) -> io::Result<TcpStates> {
+        (self.kernel.tcp_states)()
+    }
+
+    /// Bytes a page of memory.
+    pub fn page_size(&self) -> u64 {
+        self.kernel.page_size
     }
 
     fn path(&self, absolute: &str) -> PathBuf {
@@ -141,5 +194,13 @@ fn statvfs(path: &Path) -> io::Result<FileSystem> {
         blocks: answer.f_blocks,
         free: answer.f_bfree,
         available: answer.f_bavail,
+        inodes: answer.f_files,
+        inodes_free: answer.f_ffree,
     })
+}
+
+fn page_size() -> u64 {
+    // SAFETY: it takes no pointers.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
 }

@@ -1,6 +1,6 @@
 //! kurado-agent: reads this machine's metrics each minute and sends them to a Kurado server.
 //!
-//! This file holds the options, logging and signals; [`agent`] is the round of reading and sending.
+//! This file holds the start and the end; [`agent`] is the round of reading and sending.
 
 #![cfg_attr(
     not(test),
@@ -8,100 +8,100 @@
 )]
 
 mod agent;
-mod backlog;
+mod arguments;
+mod backoff;
+mod check;
 mod collect;
+mod delivery;
+mod documents;
+mod hearing;
+mod libc_settings;
+mod logging;
 mod machine;
+mod options;
+mod payload;
 mod pidfile;
 mod plugin;
+mod reader;
 mod redis;
 mod sample;
 mod schedule;
+mod sender;
 mod signals;
+mod spool;
 mod stop;
+mod tcp_diag;
+mod unread;
 
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use tracing::{error, info};
 
-use agent::{Reader, Sender};
+use delivery::Delivery;
+use hearing::{Hangup, Hangups, STOP_LIMIT};
+use options::Options;
+use payload::Payload;
 use pidfile::PidFile;
+use plugin::{Plugins, Setup};
+use reader::Reader;
 use redis::Server;
+use sender::Sender;
+use spool::Spool;
 use stop::Stop;
 
-/// The environment variable of the server's password: arguments show in `ps`.
-const PASSWORD_VARIABLE: &str = "KURADO_PASSWORD";
-
-/// How long a stop waits for what is under way, at most.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
-
-/// Reads this machine's metrics each minute and sends them to a Kurado server.
-#[derive(Parser)]
-#[command(
-    name = "kurado-agent",
-    version,
-    after_help = "Environment:\n  \
-        KURADO_PASSWORD  Password of the Redis that --mq names\n  \
-        RUST_LOG         What is logged: error, warn, info (default), debug\n\n\
-        Examples:\n  \
-        kurado-agent --dump\n  \
-        kurado-agent --self-ip 10.0.0.1 --mq 10.0.0.9:1887 --conf-d /etc/kurado-agent/conf.d"
-)]
-struct Options {
-    /// Address that this machine is known by; without it the server takes the one it sees
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
-    self_ip: Option<String>,
-
-    /// Directory of *.toml files, each with commands that print further metrics
-    #[arg(long, value_name = "DIR")]
-    conf_d: Option<PathBuf>,
-
-    /// Print the lines that would be sent, and exit
-    #[arg(long)]
-    dump: bool,
-
-    /// Redis server to send to
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1887", value_parser = parse_server)]
-    mq: String,
-
-    /// File to keep the process id in while running
-    #[arg(long, value_name = "FILE")]
-    pidfile: Option<PathBuf>,
-
-    /// Minutes from one sending to the next
-    #[arg(long, value_name = "MIN", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1440))]
-    interval: u32,
-
-    /// Send up to so many seconds later, a time chosen by chance at start, so that many agents do not
-    /// send at once
-    #[arg(long, value_name = "SEC", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=86400))]
-    max_delay: u32,
+fn main() -> ExitCode {
+    // First of all, as they may hold a password.
+    let arguments = arguments::take();
+    libc_settings::apply();
+    let options = Options::try_parse_from(&arguments)
+        .unwrap_or_else(|error| arguments::refuse(&arguments, &error));
+    if let Some(document) = documents::wanted(&options) {
+        // A reader like `head` may have seen enough: that is no error.
+        let _ = io::stdout().write_all(&document);
+        return ExitCode::SUCCESS;
+    }
+    let server = options
+        .server
+        .server(std::env::var_os(redis::PASSWORD_VARIABLE))
+        .unwrap_or_else(|fault| Options::command().error(ErrorKind::ValueValidation, fault).exit());
+    logging::start();
+    // Before the first thread starts, so that only the one of `hearing` sees the signals.
+    signals::block();
+    plugin::keep_inherited_files();
+    let stop = Stop::default();
+    if !options.check && !options.dump {
+        return run(&options, server, stop);
+    }
+    if let Err(fault) = hearing::start(stop.clone(), None, Hangup::Stop) {
+        return no_thread(&fault);
+    }
+    if options.check { check::run(&options, &server, &stop) } else { dump(&options, stop) }
 }
 
-fn main() -> ExitCode {
-    let options = Options::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-    // Before the first thread starts, so that only the one of `stop_at_signal` sees the signals.
-    signals::block();
-    let stop = Stop::default();
-    stop_at_signal(stop.clone(), options.pidfile.clone());
+fn no_thread(fault: &io::Error) -> ExitCode {
+    error!("cannot start a thread: {fault}");
+    ExitCode::FAILURE
+}
 
-    let reader = Reader::new(options.self_ip.clone(), options.conf_d.as_deref());
-    if options.dump {
-        // A reader like `head` may have seen enough: that is no error.
-        let _ = std::io::stdout().write_all(reader.read(&stop).as_bytes());
-        return ExitCode::SUCCESS;
+/// Prints what would be sent, once all commands have ended.
+fn dump(options: &Options, stop: Stop) -> ExitCode {
+    let reader = reader(options, plugins(options, stop, |_| ()));
+    let lines = reader.read(agent::now().as_secs(), Duration::MAX);
+    // A reader like `head` may have seen enough: that is no error.
+    let _ = io::stdout().write_all(lines.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Reads and sends until a signal says stop.
+fn run(options: &Options, server: Server, stop: Stop) -> ExitCode {
+    let hangups = Hangups::default();
+    let hangup = Hangup::Reload(hangups.clone());
+    if let Err(fault) = hearing::start(stop.clone(), options.pidfile.clone(), hangup) {
+        return no_thread(&fault);
     }
     let _pidfile = match options.pidfile.clone().map(PidFile::create).transpose() {
         Ok(pidfile) => pidfile,
@@ -110,56 +110,51 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let interval = Duration::from_secs(u64::from(options.interval) * 60);
-    let delay = schedule::random_delay(Duration::from_secs(u64::from(options.max_delay)));
-    let mut sender = Sender::new(Server {
-        address: options.mq.clone(),
-        password: std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty()),
-    });
+    // Behind one interval comes the next.
+    let max_delay = Duration::from_secs(u64::from(options.max_delay)).min(options.tick());
+    let delay = schedule::random_delay(max_delay);
+    let address = server.address.clone();
+    let spool = Spool::open(&options.spool(), u64::from(options.spool_size) * 1024 * 1024);
+    let delivery = match Delivery::start(Sender::new(server), spool, options.self_ip.clone()) {
+        Ok(delivery) => delivery,
+        Err(fault) => return no_thread(&fault),
+    };
+    let outbox = delivery.outbox();
+    let late = outbox.clone();
+    let plugins = plugins(options, stop.clone(), move |payload| late.put(payload));
+    if let Err(fault) = hearing::follow(hangups, plugins.clone()) {
+        return no_thread(&fault);
+    }
+    let reader = reader(options, plugins.clone());
     info!(
         "version {}: sends to {} each {} min, {:.1} s behind the full minute",
         env!("CARGO_PKG_VERSION"),
-        options.mq,
+        address,
         options.interval,
         delay.as_secs_f64()
     );
-    agent::run(&reader, &mut sender, interval, delay, &stop);
+    agent::run(&reader, &outbox, options.tick(), delay, &stop);
+    // What was not sent goes to the disk first: commands may take their time to end.
+    delivery.stop();
+    plugins.wait_for_end(STOP_LIMIT);
     info!("stopped");
     ExitCode::SUCCESS
 }
 
-fn parse_address(text: &str) -> Result<String, String> {
-    if line_protocol::address::is_valid(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be an IP address or a host name".to_owned())
-    }
+fn plugins(
+    options: &Options,
+    stop: Stop,
+    late: impl Fn(Payload) + Send + Sync + 'static,
+) -> Plugins {
+    Plugins::new(Setup {
+        directory: options.conf_d.clone(),
+        tick: options.tick(),
+        address: options.self_ip.clone(),
+        stop,
+        late: Box::new(late),
+    })
 }
 
-fn parse_server(text: &str) -> Result<String, String> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0) => {
-            Ok(text.to_owned())
-        }
-        _ => Err("must be host:port, for example 10.0.0.9:1887 or [2001:db8::9]:1887".to_owned()),
-    }
-}
-
-/// Waits in a thread for a signal that means stop, and sets `stop`. A server that does not answer
-/// may hold a round for longer than anybody wants to wait: then the process ends without it.
-fn stop_at_signal(stop: Stop, pidfile: Option<PathBuf>) {
-    let waiting = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        signals::wait();
-        stop.set();
-        std::thread::sleep(STOP_LIMIT);
-        warn!("stopped without waiting for the server any longer");
-        if let Some(path) = pidfile {
-            pidfile::remove(&path);
-        }
-        std::process::exit(0);
-    });
-    if let Err(fault) = waiting {
-        error!("cannot start a thread: {fault}");
-        std::process::exit(1);
-    }
+fn reader(options: &Options, plugins: Plugins) -> Reader {
+    Reader::new(options.self_ip.clone(), options.linux(), plugins)
 }

@@ -1,5 +1,8 @@
 //! The file that says which process the agent is.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file with this process's id; removed when dropped.
@@ -8,7 +11,14 @@ pub struct PidFile(PathBuf);
 impl PidFile {
     /// Writes the file.
     pub fn create(path: PathBuf) -> Result<Self, String> {
-        std::fs::write(&path, format!("{}\n", std::process::id()))
+        // A pipe that nobody reads would be waited for.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&path)
+            .and_then(|mut file| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         Ok(Self(path))
     }
@@ -32,6 +42,14 @@ pub fn remove(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pipe_in_its_place_is_an_error_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent.pid");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(PidFile::create(path).is_err());
+    }
 
     #[test]
     fn the_file_goes_with_the_agent_unless_another_has_taken_it() {

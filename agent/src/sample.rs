@@ -44,9 +44,10 @@ impl Sample {
         self.add(Kind::Metrics, format!("{key}.gauge"), value.to_string());
     }
 
-    /// Adds a number whose change a second is kept.
+    /// Adds a number whose change a second is kept. One that the wire has no room for, past 2^63, is unknown.
     pub fn derive(&mut self, key: &str, value: u64) {
-        self.add(Kind::Metrics, format!("{key}.derive"), value.to_string());
+        let value = i64::try_from(value).map_or_else(|_| "U".to_owned(), |value| value.to_string());
+        self.add(Kind::Metrics, format!("{key}.derive"), value);
     }
 
     /// Adds information without history.
@@ -54,10 +55,11 @@ impl Sample {
         self.add(Kind::Meta, key.to_owned(), one_line(text));
     }
 
-    /// Adds names as one text with commas; nothing where there is no name.
+    /// Adds names, which are safe in keys and fit into a line, as one text with commas; nothing where there
+    /// is no name.
     pub fn meta_list(&mut self, key: &str, names: &[String]) {
         if !names.is_empty() {
-            self.meta(key, &names.join(","));
+            self.add(Kind::Meta, key.to_owned(), names.join(","));
         }
     }
 
@@ -85,6 +87,11 @@ impl Sample {
             value: value.to_owned(),
         });
         Ok(())
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// Appends the lines: metrics, meta, then warnings, each sorted by key. With an address they have
@@ -147,6 +154,19 @@ mod tests {
             "base.metrics.cpu-guest-nice.derive\t2\t5\nbase.metrics.cpu-guest.derive\t1\t5\n\
              base.meta.b\ty\t5\nbase.warn.a\tx\t5\n"
         );
+    }
+
+    #[test]
+    fn a_counter_past_what_a_line_can_say_is_unknown() {
+        let mut sample = Sample::new("base", 5);
+        sample.derive("a", i64::MAX as u64);
+        sample.derive("b", i64::MAX as u64 + 1);
+        let lines = lines(sample, None);
+        assert_eq!(
+            lines,
+            "base.metrics.a.derive\t9223372036854775807\t5\nbase.metrics.b.derive\tU\t5\n"
+        );
+        assert!(lines.lines().all(|line| parse_line(line.as_bytes()).is_ok()));
     }
 
     #[test]

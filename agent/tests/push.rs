@@ -20,9 +20,16 @@ fn first_payload(redis: &RedisServer) -> String {
     })
 }
 
+/// An agent that keeps nothing where one of this machine's own may keep it.
 fn agent() -> Command {
+    let mut command = bare_agent();
+    command.args(["--spool-size", "0"]);
+    command
+}
+
+fn bare_agent() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kurado-agent"));
-    command.env_remove("KURADO_PASSWORD").env_remove("RUST_LOG");
+    command.env_remove("KURADO_MQ").env_remove("KURADO_PASSWORD").env_remove("RUST_LOG");
     command
 }
 
@@ -113,12 +120,15 @@ fn a_password_comes_from_the_environment_and_a_wrong_one_is_told() {
 #[test]
 fn a_server_that_is_away_is_named_and_the_agent_goes_on() {
     let address = format!("127.0.0.1:{}", free_port());
-    let mut running = Running::start(agent().args(["--mq", &address]));
-    let log = read_until(&mut running, "wait for the next tick: 1");
+    let spool = tempfile::tempdir().unwrap();
+    let mut running =
+        Running::start(bare_agent().args(["--mq", &address]).arg("--spool").arg(spool.path()));
+    let log = read_until(&mut running, "payloads that wait: 1");
     assert!(log.contains(&format!("cannot send to {address}: cannot connect")), "{log}");
     assert!(running.0.try_wait().unwrap().is_none());
     let (status, log) = running.stop();
     assert!(status.success(), "{log}");
+    assert!(log.contains("for the next start: 1"), "{log}");
 }
 
 #[test]
@@ -132,16 +142,31 @@ fn dump_prints_the_lines_and_ends() {
 }
 
 #[test]
+fn the_plugin_linux_is_sent_unless_it_is_switched_off() {
+    let with = agent().arg("--dump").output().unwrap();
+    assert!(text(&with).contains("\nlinux.metrics.context-switches.derive\t"), "{with:?}");
+    let without = agent().args(["--dump", "--no-linux"]).output().unwrap();
+    assert!(text(&without).starts_with("base."), "{without:?}");
+    assert!(text(&without).lines().all(|line| line.starts_with("base.")), "{without:?}");
+}
+
+#[test]
 fn bad_options_are_refused_with_the_rule() {
     for (option, value, rule) in [
-        ("--mq", "localhost", "must be host:port"),
+        ("--mq", "localhost:", "the port must be a number from 1 to 65535"),
+        (
+            "--mq",
+            "redis://:secret@h:x",
+            "the server 'redis://*' (--mq or KURADO_MQ): the port must",
+        ),
         ("--self-ip", "../x", "must be an IP address or a host name"),
-        ("--interval", "0", "0 is not in 1..=1440"),
+        ("--interval", "0", "must be a whole number from 1 to 1440"),
+        ("--spool-size", "1025", "must be a whole number from 0 to 1024"),
     ] {
-        let output = agent().args([option, value]).output().unwrap();
+        let output = bare_agent().args([option, value]).output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success());
-        assert!(errors.contains(rule), "{errors}");
+        assert!(errors.contains(rule) && !errors.contains("secret"), "{errors}");
     }
 }
 

@@ -20,7 +20,7 @@ const KEYS: [&str; 10] = [
 ];
 
 pub fn collect(machine: &Machine, sample: &mut Sample) -> Result<(), ReadError> {
-    let text = machine.read(PATH)?;
+    let text = machine.read_shared(PATH)?;
     let mut columns = text
         .lines()
         .find_map(|line| line.strip_prefix("cpu "))

@@ -2,9 +2,13 @@
 
 use crate::machine::Machine;
 
+/// Most bytes of a name in a key. The system's own names are shorter.
+const MAX_NAME_LEN: usize = 160;
+
 /// A name that can stand in a key: each byte outside `[A-Za-z0-9_-]` becomes `_`.
 pub fn key_safe(name: &str) -> String {
     name.bytes()
+        .take(MAX_NAME_LEN)
         .map(|byte| {
             if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
                 char::from(byte)
@@ -26,17 +30,17 @@ pub fn block_device(machine: &Machine, name: &str) -> String {
     key_safe(name)
 }
 
+/// The kernel's own word comes first: it is one small file, there are machines with hundreds of such devices,
+/// and without udev `/dev/mapper` has no links. Kernels before 2.6.29 lack the file.
 fn mapper_name(machine: &Machine, dm: &str) -> Option<String> {
-    let links = machine.names("/dev/mapper").unwrap_or_default();
-    let link = links.into_iter().find(|link| {
-        machine
-            .link(&format!("/dev/mapper/{link}"))
-            .is_some_and(|target| target.file_name().is_some_and(|name| name == dm))
-    });
-    // Without udev, /dev/mapper holds device nodes and no links.
-    link.or_else(|| {
-        let name = machine.read(&format!("/sys/block/{dm}/dm/name")).ok()?;
-        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+    let named = machine.read_shared(&format!("/sys/block/{dm}/dm/name")).ok();
+    let named = named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    named.or_else(|| {
+        machine.names("/dev/mapper").unwrap_or_default().into_iter().find(|link| {
+            machine
+                .link(&format!("/dev/mapper/{link}"))
+                .is_some_and(|target| target.file_name().is_some_and(|name| name == dm))
+        })
     })
 }
 

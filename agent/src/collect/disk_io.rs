@@ -1,62 +1,50 @@
 //! Requests and sectors of 512 bytes that each block device has read and written since boot.
 
-use super::device::block_device;
-use crate::machine::{Machine, ReadError, number};
+use super::block_device::{self, BlockDevice, DIRECTORY};
+use super::listing::Listing;
+use crate::machine::{Machine, ReadError};
 use crate::sample::Sample;
 
-const DIRECTORY: &str = "/sys/block";
-
 pub fn collect(machine: &Machine, sample: &mut Sample) -> Result<(), ReadError> {
-    let mut devices = Vec::new();
+    let mut devices = Listing::new();
     let mut fault = None;
-    for name in machine.names(DIRECTORY)? {
-        if is_numbered(&name, "loop") || is_numbered(&name, "ram") {
-            continue;
-        }
-        match counters(machine, &name) {
-            // Never used: an empty card reader, a CD drive.
-            Ok(counters) if counters.read_ios == 0 && counters.write_ios == 0 => {}
-            Ok(counters) => {
-                let device = block_device(machine, &name);
-                let mut derive = |what, value| {
-                    sample.derive(&format!("disk-io-{device}-{what}"), value);
-                };
-                derive("read-ios", counters.read_ios);
-                derive("read-sectors", counters.read_sectors);
-                derive("write-ios", counters.write_ios);
-                derive("write-sectors", counters.write_sectors);
-                devices.push(device);
-            }
-            Err(error) if error.is_gone() => {}
+    for name in block_device::names(machine)? {
+        let read = block_device::read(machine, &name);
+        match read.and_then(|device| device.map(Counters::of).transpose()) {
+            Ok(Some(counters)) if devices.take(&counters.device) => counters.add_to(sample),
+            Ok(_) => {}
             Err(error) => fault = fault.or(Some(error)),
         }
     }
-    sample.meta_list("disk-io-devices", &devices);
-    fault.map_or(Ok(()), Err)
+    devices.finish(sample, "disk-io-devices", DIRECTORY, fault)
 }
 
 struct Counters {
+    device: String,
     read_ios: u64,
     read_sectors: u64,
     write_ios: u64,
     write_sectors: u64,
 }
 
-/// Columns of a `stat` file: read ios, merges, sectors, ticks, then the same four of writing.
-fn counters(machine: &Machine, name: &str) -> Result<Counters, ReadError> {
-    let path = format!("{DIRECTORY}/{name}/stat");
-    let text = machine.read(&path)?;
-    let columns: Vec<&str> = text.split_ascii_whitespace().collect();
-    let column = |index: usize| number(&path, columns.get(index).copied());
-    Ok(Counters {
-        read_ios: column(0)?,
-        read_sectors: column(2)?,
-        write_ios: column(4)?,
-        write_sectors: column(6)?,
-    })
-}
+impl Counters {
+    fn of(device: BlockDevice) -> Result<Self, ReadError> {
+        Ok(Self {
+            read_ios: device.column(0)?,
+            read_sectors: device.column(2)?,
+            write_ios: device.column(4)?,
+            write_sectors: device.column(6)?,
+            device: device.name,
+        })
+    }
 
-fn is_numbered(name: &str, prefix: &str) -> bool {
-    name.strip_prefix(prefix)
-        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    fn add_to(&self, sample: &mut Sample) {
+        let mut derive = |what, value| {
+            sample.derive(&format!("disk-io-{}-{what}", self.device), value);
+        };
+        derive("read-ios", self.read_ios);
+        derive("read-sectors", self.read_sectors);
+        derive("write-ios", self.write_ios);
+        derive("write-sectors", self.write_sectors);
+    }
 }

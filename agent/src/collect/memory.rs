@@ -3,10 +3,11 @@
 use crate::machine::{Machine, ReadError, number};
 use crate::sample::Sample;
 
-const PATH: &str = "/proc/meminfo";
+/// Where all of it stands.
+pub const PATH: &str = "/proc/meminfo";
 
 pub fn collect(machine: &Machine, sample: &mut Sample) -> Result<(), ReadError> {
-    let text = machine.read(PATH)?;
+    let text = machine.read_shared(PATH)?;
     let total =
         bytes(&text, "MemTotal")?.ok_or_else(|| ReadError::content(PATH, "no line 'MemTotal'"))?;
     // Virtual machines that share a kernel leave some of these out.
@@ -28,7 +29,7 @@ pub fn collect(machine: &Machine, sample: &mut Sample) -> Result<(), ReadError> 
 }
 
 /// What stands behind `name:`, in bytes; `None` where there is no such line.
-fn bytes(text: &str, name: &str) -> Result<Option<u64>, ReadError> {
+pub fn bytes(text: &str, name: &str) -> Result<Option<u64>, ReadError> {
     for line in text.lines() {
         let Some((_, rest)) = line.split_once(':').filter(|(key, _)| *key == name) else {
             continue;
