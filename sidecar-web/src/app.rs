@@ -14,13 +14,19 @@ use axum::{Extension, Router};
 use jiff::tz::TimeZone;
 use site::{Configuration, Definitions, Host, Site};
 
-use crate::access::{Access, login};
+use crate::access::{Access, login, oidc};
 use crate::error::PageError;
 use crate::graph::outputs::Outputs;
-use crate::host_state::HostState;
+use crate::host_state::{BriefState, HostState};
+use crate::in_flight::{self, InFlight};
+use crate::languages;
 use crate::live::Live;
+use crate::pages::asked_graph::Plans;
+use crate::pages::frame::Notice;
 use crate::parameters::quoted;
+use crate::poller_leases::{self, PollerLeases};
 use crate::program_views::ProgramViews;
+use crate::recent_counts::RecentCounts;
 use crate::redis_away::RedisAway;
 use crate::redis_client::RedisClient;
 use crate::server::Peer;
@@ -32,6 +38,9 @@ use crate::{assets, compression, data_dir, pages};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; img-src 'self'; style-src 'self'; \
     script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'self'";
+
+/// The plans of graphs that are held take so much memory at most, in bytes.
+const HELD_PLANS: usize = 8 << 20;
 
 /// Redis is asked again where its files are after so long: it may have been started anew elsewhere.
 const DATA_DIR_HOLDS: Duration = Duration::from_secs(60);
@@ -52,10 +61,16 @@ pub struct App {
     pub fault: Option<String>,
     /// The way to Redis.
     pub redis: Arc<RedisClient>,
+    /// Whether pollers fetch.
+    pub poller_leases: Arc<PollerLeases>,
     /// The pictures and numbers of graphs.
     pub outputs: Arc<Outputs>,
+    /// What graphs that were asked for a moment ago draw.
+    pub plans: Arc<Plans>,
     /// How many lines came when the pipeline was looked at before.
     pub lines_seen: Arc<Mutex<Option<(Instant, u64)>>>,
+    /// What Redis counted in the last minutes.
+    pub recent_counts: Arc<RecentCounts>,
     /// What was asked since the start.
     pub traffic: Arc<Traffic>,
     /// The zone in which times are shown and read.
@@ -85,6 +100,14 @@ pub struct Known {
     pub away: Option<RedisAway>,
 }
 
+impl Known {
+    /// Why Redis says nothing of these hosts now.
+    #[must_use]
+    pub fn away(known: &[Self]) -> Option<&RedisAway> {
+        known.iter().find_map(|known| known.away.as_ref())
+    }
+}
+
 impl App {
     /// Puts the parts together; the password is that of Redis.
     ///
@@ -103,11 +126,14 @@ impl App {
             definitions: Arc::new(definitions),
             programs: Arc::default(),
             fault: None,
-            redis: Arc::new(redis),
+            poller_leases: Arc::new(PollerLeases::new(redis.epoch())),
             outputs: Arc::new(outputs),
+            plans: plans(&redis),
+            redis: Arc::new(redis),
             traffic: Arc::default(),
             zone,
             lines_seen: Arc::default(),
+            recent_counts: Arc::default(),
             last_known: Arc::default(),
             data_dir: Arc::default(),
             password,
@@ -124,6 +150,8 @@ impl App {
         if site.config().redis != self.site.config().redis {
             let redis = RedisClient::new(&site.config().redis, self.password.as_deref())?;
             app.redis = Arc::new(redis);
+            app.poller_leases = Arc::new(PollerLeases::new(app.redis.epoch()));
+            app.recent_counts = Arc::default();
             app.last_known = Arc::default();
             app.data_dir = Arc::default();
         }
@@ -135,24 +163,33 @@ impl App {
         drop(last_known);
         app.site = Arc::new(site);
         app.definitions = Arc::new(definitions);
-        // What the programs of before have shown holds no longer.
+        // What the programs and definitions of before have shown holds no longer.
+        app.plans = plans(&app.redis);
         app.programs = Arc::default();
         Ok(app)
     }
 
-    /// What a page of these hosts tells at its top: what is wrong with the configuration, with Redis
-    /// and with the directory of the files.
-    pub async fn notices(&self, known: &[Known]) -> Vec<String> {
-        let fault = self.fault.as_ref();
-        let fault = fault.map(|fault| format!("The configuration of before holds: {fault}."));
-        let away = known.iter().find_map(|known| known.away.as_ref()).map(|away| {
-            format!("Statuses are unknown, and what is shown may be old or incomplete. {away}.")
+    /// What a page tells at its top: what is wrong with the configuration, with Redis, as it is `away`
+    /// for this page, with the directory of the files and with the poller.
+    pub async fn notices(&self, away: Option<&RedisAway>) -> Vec<Notice> {
+        let text = languages::text();
+        let fault = self.fault.as_ref().map(|fault| Notice {
+            text: text.configuration_of_before,
+            detail: format!("{fault}."),
         });
+        let away = away.map(|away| Notice { text: text.redis_away, detail: format!("{away}.") });
         let data_dir = match self.looked_at_data_dir().await {
             Ok(found) => found.fault,
             Err(_) => data_dir::fault(self.site.config(), None),
         };
-        fault.into_iter().chain(away).chain(data_dir).collect()
+        let data_dir = data_dir.map(|detail| Notice { text: text.data_dir_wrong, detail });
+        // Where Redis can't be asked, that is told already.
+        let leases = self.poller_leases.look(&self.redis).await.unwrap_or_default();
+        let poller = poller_leases::losses(&leases).map(|losses| Notice {
+            text: if losses.is_any_held { text.a_poller_away } else { text.poller_away },
+            detail: losses.detail,
+        });
+        fault.into_iter().chain(away).chain(data_dir).chain(poller).collect()
     }
 
     /// The host of that address.
@@ -161,24 +198,21 @@ impl App {
     /// 404 where the configuration has none.
     pub fn host(&self, address: &str) -> Result<&Arc<Host>, PageError> {
         self.site.host(address).ok_or_else(|| {
-            let address = quoted(address);
-            PageError::not_found(format!("no host in the configuration has address '{address}'"))
+            let text = (languages::text().no_such_host)(&quoted(address));
+            PageError::not_found(text).translated()
         })
     }
 
     /// What Redis knows of these hosts, in their order; where it is away, what it said last.
     pub async fn known(&self, hosts: &[&Arc<Host>]) -> Vec<Known> {
-        let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
-        let answer = self.redis.hosts(&addresses).await;
+        let addresses = addresses(hosts);
+        let answer = self.redis.shared_hosts(&addresses).await;
         let mut last_known = self.last_known.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
-            Ok(states) => std::iter::zip(addresses, states)
+            Ok(states) => std::iter::zip(addresses, states.iter())
                 .map(|(address, state)| {
-                    let state = state.map(Arc::new);
-                    if let Some(state) = &state {
-                        last_known.insert(address.to_owned(), Arc::clone(state));
-                    }
-                    Known { state, away: None }
+                    remember(&mut last_known, address, state.as_ref());
+                    Known { state: state.clone(), away: None }
                 })
                 .collect(),
             Err(away) => addresses
@@ -191,12 +225,41 @@ impl App {
         }
     }
 
+    /// The same of one host, or what Redis said up to [`crate::held::HOLDS`] ago.
+    pub async fn recently_known(&self, host: &Host) -> Known {
+        let answer = self.redis.recent_host(&host.address).await;
+        let mut last_known = self.last_known.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(state) => {
+                remember(&mut last_known, &host.address, state.as_ref());
+                Known { state, away: None }
+            }
+            Err(away) => Known { state: last_known.get(&host.address).cloned(), away: Some(away) },
+        }
+    }
+
     /// The status of a host of the configuration.
     pub fn status(&self, host: &Host, known: &Known, now: i64) -> Status {
         match known.away {
             Some(_) => Status::Unknown,
-            None => status::of_host(&self.definitions, host, known.state.as_deref(), now),
+            None => {
+                let brief = known.state.as_deref().map(HostState::brief);
+                status::of_host(&self.definitions, host, brief.as_ref(), now)
+            }
         }
+    }
+
+    /// The statuses of these hosts of the configuration, in their order.
+    ///
+    /// # Errors
+    /// Where Redis is away, so that nobody knows.
+    pub async fn statuses(&self, hosts: &[&Arc<Host>]) -> Result<Vec<Status>, RedisAway> {
+        let states = self.redis.states(&addresses(hosts)).await?;
+        let now = Self::now();
+        let status = |(host, state): (&&Arc<Host>, &Option<BriefState>)| {
+            status::of_host(&self.definitions, host, state.as_ref(), now)
+        };
+        Ok(std::iter::zip(hosts, &states).map(status).collect())
     }
 
     /// Where the RRD files are: as configured, else as Redis says, or said last.
@@ -254,10 +317,31 @@ impl App {
     }
 }
 
+/// The addresses of these hosts, in their order.
+#[must_use]
+pub fn addresses<'a>(hosts: &[&'a Arc<Host>]) -> Vec<&'a str> {
+    hosts.iter().map(|host| host.address.as_str()).collect()
+}
+
+/// Notes what Redis said of a host, for when it is away: nothing of one that it has forgotten.
+fn remember(
+    last_known: &mut HashMap<String, Arc<HostState>>,
+    address: &str,
+    state: Option<&Arc<HostState>>,
+) {
+    match state {
+        Some(state) => last_known.insert(address.to_owned(), Arc::clone(state)),
+        None => last_known.remove(address),
+    };
+}
+
+fn plans(redis: &RedisClient) -> Arc<Plans> {
+    Arc::new(Plans::new(redis.epoch(), HELD_PLANS, |ready| ready.bytes()))
+}
+
 /// The table of routes. All pages stand side by side at the root, so that relative links reach them
 /// below any path of a reverse proxy.
-pub fn router(live: Live, access: Access) -> Router {
-    let access = Arc::new(access);
+pub fn router(live: Live, access: Arc<Access>) -> Router {
     let traffic = Arc::clone(&live.app().traffic);
     Router::new()
         .route("/", get(pages::list::page))
@@ -267,10 +351,12 @@ pub fn router(live: Live, access: Access) -> Router {
         .route("/details", get(pages::details::page))
         .route("/pipeline", get(pages::pipeline::page))
         .route("/forget", get(pages::forget::page).post(pages::forget::delete))
+        .route("/rename", get(pages::rename::page).post(pages::rename::rename))
         .route(
             "/api/host-status",
             get(pages::host_status::by_query).post(pages::host_status::by_form),
         )
+        .route("/api/notices", get(pages::notices::page))
         .route("/api/service-status", get(pages::service_status::page))
         .route("/api/servers", get(pages::server_list::page))
         .route("/healthz", get(pages::healthz::page))
@@ -278,13 +364,17 @@ pub fn router(live: Live, access: Access) -> Router {
         .route("/metrics", get(pages::metrics::page))
         .route("/login", get(login::page).post(login::log_in))
         .route("/logout", post(login::log_out))
+        .route("/oidc-login", get(oidc::pages::begin))
+        .route("/oidc-callback", get(oidc::pages::callback))
         .route("/assets/{version}/{name}", get(assets::asset))
-        .fallback(async || PageError::not_found("there is no such page"))
+        .fallback(async || PageError::not_found(languages::text().no_such_page).translated())
         .method_not_allowed_fallback(async |method: Method| PageError::method_not_allowed(&method))
+        .layer(from_fn_with_state(InFlight::default(), in_flight::bound))
         .layer(from_fn_with_state(Arc::clone(&access), Access::guard))
         .layer(from_fn_with_state(live.clone(), pages::error_page::for_people))
         .layer(from_fn_with_state(Arc::clone(&access), Access::identify))
         .layer(Extension(access))
+        .layer(from_fn(languages::speak))
         .layer(compression::gzip())
         .layer(map_response(compression::with_weak_tag))
         .layer(from_fn(with_security_headers))
@@ -308,4 +398,18 @@ async fn with_security_headers(request: Request, next: Next) -> Response {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_host_that_redis_has_forgotten_nothing_is_known_when_it_is_away() {
+        let mut last_known = HashMap::new();
+        remember(&mut last_known, "10.0.0.1", Some(&Arc::default()));
+        remember(&mut last_known, "10.0.0.2", Some(&Arc::default()));
+        remember(&mut last_known, "10.0.0.1", None);
+        assert_eq!(last_known.keys().collect::<Vec<_>>(), ["10.0.0.2"]);
+    }
 }

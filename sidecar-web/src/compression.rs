@@ -7,15 +7,19 @@
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
 use axum::response::Response;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
 
 /// Shorter texts fit into one packet anyway, in bytes.
 const WORTH_IT: u16 = 1000;
 
-/// Compresses what [`is_text`].
+/// Compresses what [`is_text`], as fast as it goes: that of a list of 3,000 hosts takes some 2 ms of
+/// CPU instead of 9, and makes it 99 kB long instead of 59.
 pub fn gzip() -> CompressionLayer<impl Predicate> {
-    CompressionLayer::new().compress_when(SizeAbove::new(WORTH_IT).and(is_text))
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(WORTH_IT).and(is_text))
 }
 
 fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {

@@ -1,15 +1,21 @@
 //! What a page answers when it can't show what was asked for.
 
-use axum::http::{Method, StatusCode};
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::graph::pool::DrawError;
+use crate::program_views::NoView;
+
+/// After how many seconds what can't be shown now may be asked for again.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// An answer other than the page: a status, and a text that names the value and the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageError {
     status: StatusCode,
     text: String,
+    is_translated: bool,
 }
 
 impl PageError {
@@ -36,6 +42,11 @@ impl PageError {
     /// What the parameters name does not exist.
     pub fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// It does not go together with what there is.
+    pub fn conflict(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, text)
     }
 
     /// There is no such request here.
@@ -76,8 +87,32 @@ impl PageError {
         &self.text
     }
 
+    /// The same, of which the text is in the reader's language; others are in English, as they are
+    /// for those who write addresses by hand or look after the web.
+    #[must_use]
+    pub fn translated(self) -> Self {
+        Self { is_translated: true, ..self }
+    }
+
+    /// Whether the text is in the reader's language.
+    #[must_use]
+    pub fn is_translated(&self) -> bool {
+        self.is_translated
+    }
+
+    /// What the answer says beside its text, also where that is made a page.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+        }
+        headers
+    }
+
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), is_translated: false }
     }
 }
 
@@ -86,6 +121,15 @@ impl From<DrawError> for PageError {
         match error {
             DrawError::Busy => Self::unavailable(error.to_string()),
             other => Self::internal(other.to_string()),
+        }
+    }
+}
+
+impl From<NoView> for PageError {
+    fn from(reason: NoView) -> Self {
+        match reason {
+            NoView::NotYet(reason) => Self::unavailable(reason),
+            NoView::Faulty(reason) => Self::internal(reason),
         }
     }
 }
@@ -101,8 +145,7 @@ impl IntoResponse for PageError {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(text = self.text, "answered 500");
         }
-        let no_store = [("cache-control", "no-store")];
-        let mut answer = (self.status, no_store, format!("{}\n", self.text)).into_response();
+        let mut answer = (self.status, self.headers(), format!("{}\n", self.text)).into_response();
         // For people the same is made a page: `pages::error_page`.
         answer.extensions_mut().insert(self);
         answer

@@ -8,6 +8,8 @@ use std::time::UNIX_EPOCH;
 use line_protocol::Identifier;
 use site::graph::Source;
 
+use crate::languages::Texts;
+
 /// Series that [`Absent::reason`] names before it only counts.
 const NAMED: usize = 3;
 
@@ -60,32 +62,33 @@ impl Absent {
     /// What stands in the place of a graph of a host's plugin. A series of another host or plugin is
     /// named in full.
     #[must_use]
-    pub fn reason(&self, address: &str, plugin: &Identifier, received: &Received) -> String {
+    pub fn reason(
+        &self,
+        text: &Texts,
+        address: &str,
+        plugin: &Identifier,
+        received: &Received,
+    ) -> String {
         let missing = match self {
             Self::Unreadable(why) => return why.clone(),
             Self::Missing(missing) => missing,
         };
         let is_own = |source: &Source| source.address == address && source.plugin == *plugin;
         let all_own = missing.iter().all(is_own);
-        let were = if missing.len() == 1 { "was" } else { "were" };
-        let names = names(missing, is_own);
+        let names = names(text, missing, is_own);
         match received {
-            Received::NoHost if all_own => {
-                format!("no data yet: nothing was ever received of host {address}")
-            }
-            Received::NoPlugin if all_own => {
-                format!("no data yet: nothing was ever received of plugin {plugin} of this host")
-            }
-            Received::Unknown => format!("no file yet: {names}"),
-            Received::Waits(why) => format!("no file yet: {names}. What came may wait: {why}"),
+            Received::NoHost if all_own => (text.nothing_of_host)(&address),
+            Received::NoPlugin if all_own => (text.nothing_of_plugin)(plugin),
+            Received::Unknown => (text.no_file_yet)(&names),
+            Received::Waits(why) => (text.no_file_yet_waits)(&names, why),
             Received::Some | Received::NoHost | Received::NoPlugin => {
-                format!("no data yet: {names} {were} never received")
+                (text.series_never_received)(missing.len(), &names)
             }
         }
     }
 }
 
-fn names(missing: &[Source], is_own: impl Fn(&Source) -> bool) -> String {
+fn names(text: &Texts, missing: &[Source], is_own: impl Fn(&Source) -> bool) -> String {
     let named = missing.iter().take(NAMED).map(|source| match is_own(source) {
         true => source.key.clone(),
         false => format!("{} {} {}", source.address, source.plugin, source.key),
@@ -93,7 +96,7 @@ fn names(missing: &[Source], is_own: impl Fn(&Source) -> bool) -> String {
     let names = named.collect::<Vec<_>>().join(", ");
     match missing.len().saturating_sub(NAMED) {
         0 => names,
-        more => format!("{names} and {more} more"),
+        more => (text.and_more_series)(&names, &more),
     }
 }
 
@@ -145,6 +148,7 @@ fn user() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::languages::text;
 
     fn source(address: &str, key: &str) -> Source {
         Source {
@@ -164,7 +168,7 @@ mod tests {
         let base = Identifier::parse("base").unwrap();
         let reason = |sources: &[Source]| {
             let absent = written(sources, directory.path()).unwrap_err();
-            absent.reason("10.0.0.1", &base, &Received::Some)
+            absent.reason(text(), "10.0.0.1", &base, &Received::Some)
         };
 
         assert_eq!(written(std::slice::from_ref(&here), directory.path()).unwrap().len(), 1);
@@ -210,8 +214,8 @@ mod tests {
                 "no file yet: elsewhere base a.gauge. What came may wait: writing is paused",
             ),
         ] {
-            assert_eq!(absent.reason("h", &base, &received), own);
-            assert_eq!(other.reason("h", &base, &received), of_other);
+            assert_eq!(absent.reason(text(), "h", &base, &received), own);
+            assert_eq!(other.reason(text(), "h", &base, &received), of_other);
         }
     }
 
@@ -221,7 +225,7 @@ mod tests {
         fs::write(directory.path().join("10.0.0.1"), b"").unwrap();
         let absent = written(&[source("10.0.0.1", "a.gauge")], directory.path()).unwrap_err();
         let reason =
-            absent.reason("10.0.0.1", &Identifier::parse("base").unwrap(), &Received::Some);
+            absent.reason(text(), "10.0.0.1", &Identifier::parse("base").unwrap(), &Received::Some);
         let path = directory.path().join("10.0.0.1/base/a.gauge.rrd");
         assert_eq!(
             reason,

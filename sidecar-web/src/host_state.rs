@@ -1,4 +1,5 @@
-//! What Redis knows of hosts: the replies of `KURADO.HOST`, `KURADO.HOSTS` and `KURADO.SERIES`, read.
+//! What Redis knows of hosts: the replies of `KURADO.HOST`, `KURADO.STATES`, `KURADO.HOSTS` and
+//! `KURADO.SERIES`, read.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,22 @@ pub struct PluginState {
     pub warnings: BTreeMap<String, Warning>,
 }
 
+/// What Redis knows of one host as far as its status stands on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BriefState {
+    /// By escaped plugin identifier.
+    pub plugins: BTreeMap<String, BriefPlugin>,
+}
+
+/// The same of one plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BriefPlugin {
+    /// When something came last, in seconds since 1970.
+    pub last_received: Option<i64>,
+    /// Whether a warning is live.
+    pub has_warnings: bool,
+}
+
 /// A live warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -32,6 +49,22 @@ pub struct Warning {
 }
 
 impl HostState {
+    /// What it takes in memory, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.plugins.iter().map(|(name, plugin)| name.len() + plugin.bytes()).sum()
+    }
+
+    /// What its status stands on.
+    #[must_use]
+    pub fn brief(&self) -> BriefState {
+        let brief = |(name, plugin): (&String, &PluginState)| {
+            let has_warnings = !plugin.warnings.is_empty();
+            (name.clone(), BriefPlugin { last_received: plugin.last_received, has_warnings })
+        };
+        BriefState { plugins: self.plugins.iter().map(brief).collect() }
+    }
+
     /// Reads a reply of `KURADO.HOST`; `None` where Redis does not know the host.
     ///
     /// # Errors
@@ -49,6 +82,42 @@ impl HostState {
                     state.plugins.insert(plugin, read);
                 }
             }
+        }
+        Ok(Some(state))
+    }
+}
+
+/// Reads a reply of `KURADO.STATES`: a state for each address; `None` where Redis does not know the
+/// host.
+///
+/// # Errors
+/// Where the reply has another shape.
+pub fn read_states(reply: Value) -> Result<Vec<Option<BriefState>>, String> {
+    let Value::Array(hosts) = reply else {
+        return Err(format!("KURADO.STATES is {reply:?}, not a list"));
+    };
+    hosts.into_iter().map(BriefState::read).collect()
+}
+
+impl BriefState {
+    fn read(host: Value) -> Result<Option<Self>, String> {
+        let parts = match host {
+            Value::Nil => return Ok(None),
+            Value::Array(parts) => parts,
+            other => return Err(format!("the state of a host is {other:?}, not a list")),
+        };
+        let mut state = Self::default();
+        let mut parts = parts.into_iter();
+        while let Some(plugin) = parts.next() {
+            let (Some(last), Some(warnings)) = (parts.next(), parts.next()) else {
+                return Err("the state of a host is not three parts a plugin".to_owned());
+            };
+            let brief = BriefPlugin {
+                // Zero stands for never.
+                last_received: Some(integer(&last)?).filter(|time| *time > 0),
+                has_warnings: integer(&warnings)? > 0,
+            };
+            state.plugins.insert(text(&plugin)?, brief);
         }
         Ok(Some(state))
     }
@@ -90,6 +159,13 @@ pub fn read_last_values(reply: Value) -> Result<BTreeMap<String, f64>, String> {
 }
 
 impl PluginState {
+    /// What it takes in memory, in bytes: its texts, and some 64 for keeping each.
+    fn bytes(&self) -> usize {
+        let meta = self.meta.iter().map(|(key, value)| key.len() + value.len() + 64);
+        let warnings = self.warnings.iter().map(|(key, one)| key.len() + one.text.len() + 64);
+        64 + meta.sum::<usize>() + warnings.sum::<usize>()
+    }
+
     fn read(value: Value) -> Result<Self, String> {
         let mut state = Self::default();
         for (name, value) in entries(value, "a plugin")? {
@@ -219,6 +295,27 @@ mod tests {
                 plugin.warnings["disk_io"],
                 Warning { time: 1_404_873_350, text: "disk is slow".into() }
             );
+        }
+    }
+
+    #[test]
+    fn states_are_read_as_those_of_whole_hosts_are_told_in_brief() {
+        let never = map(true, vec![(bulk("last-received"), Value::Int(0))]);
+        let plugins = map(true, vec![(bulk("base"), never), (bulk("http%3A80"), plugin(true))]);
+        let whole = HostState::read(map(true, vec![(bulk("plugins"), plugins)])).unwrap().unwrap();
+        let host = vec![
+            (bulk("base"), Value::Int(0), Value::Int(0)),
+            (bulk("http%3A80"), Value::Int(1_404_873_360), Value::Int(1)),
+        ];
+        let host = host.into_iter().flat_map(|(name, last, warnings)| [name, last, warnings]);
+        let reply = Value::Array(vec![Value::Nil, Value::Array(host.collect())]);
+        assert_eq!(read_states(reply), Ok(vec![None, Some(whole.brief())]));
+        for odd in [
+            Value::Int(1),
+            Value::Array(vec![Value::Int(1)]),
+            Value::Array(vec![Value::Array(vec![bulk("base"), Value::Int(0)])]),
+        ] {
+            assert!(read_states(odd.clone()).is_err(), "{odd:?}");
         }
     }
 

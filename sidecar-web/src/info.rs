@@ -36,11 +36,11 @@ impl Info {
         self.numbers.get(name).copied().unwrap_or_default()
     }
 
-    /// Those that begin so and are not zero: the rest of their names, in words, and the numbers.
-    pub fn reasons<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (String, u64)> + 'a {
+    /// Those that begin so and are not zero: their names, and the rest of them in words.
+    pub fn reasons<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, String)> + 'a {
         let all = self.numbers.iter().filter(|(_, number)| **number > 0);
-        all.filter_map(move |(name, number)| {
-            Some((name.strip_prefix(prefix)?.replace('_', " "), *number))
+        all.filter_map(move |(name, _)| {
+            Some((name.as_str(), name.strip_prefix(prefix)?.replace('_', " ")))
         })
     }
 }
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(info.durability, "aof, everysec");
         assert_eq!((info.number("hosts"), info.number("nothing")), (60, 0));
         let reasons: Vec<_> = info.reasons("rejected_").collect();
-        assert_eq!(reasons, [("too old".to_owned(), 3)]);
+        assert_eq!(reasons, [("rejected_too_old", "too old".to_owned())]);
         assert_eq!(Info::read("# kurado\r\n"), None);
     }
 }

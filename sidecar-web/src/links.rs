@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::graph::drawing::{CANVAS_HEIGHT, Form, Legend};
 use crate::graph::theme::Theme;
-use crate::term::{Previous, Range, Term, show_for_form};
+use crate::term::{Previous, Range, Term, show_for_link};
 
 /// A page's address with its parameters.
 pub struct Link {
@@ -35,8 +35,8 @@ impl Link {
             Term::Day => self,
             Term::Custom => self
                 .with("term", Term::Custom.name())
-                .with("from", &show_for_form(range.start, zone))
-                .with("to", &show_for_form(range.end, zone)),
+                .with("from", &show_for_link(range.start, zone))
+                .with("to", &show_for_link(range.end, zone)),
             term => self.with("term", term.name()),
         }
     }
@@ -74,10 +74,11 @@ pub struct GraphLink<'a> {
 }
 
 impl GraphLink<'_> {
-    /// The picture's address.
+    /// The picture's address, as an SVG: sharp on each screen, and drawn the fastest.
     #[must_use]
-    pub fn picture(&self, form: Form, theme: Theme, scale: u32, zone: &TimeZone) -> String {
+    pub fn picture(&self, form: Form, theme: Theme, zone: &TimeZone) -> String {
         let mut link = self.to("graph", zone).with("width", &form.width.to_string());
+        link = link.with("format", "svg");
         if form.height != CANVAS_HEIGHT {
             link = link.with("height", &form.height.to_string());
         }
@@ -86,9 +87,6 @@ impl GraphLink<'_> {
         }
         if theme == Theme::Dark {
             link = link.with("theme", theme.name());
-        }
-        if scale != 1 {
-            link = link.with("scale", &scale.to_string());
         }
         link.finish()
     }

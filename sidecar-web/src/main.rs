@@ -10,16 +10,23 @@ mod error;
 mod files;
 mod form;
 mod graph;
+mod held;
 mod host_state;
 mod idle;
+mod in_flight;
 mod info;
+mod languages;
 mod links;
 mod live;
 mod pages;
 mod parameters;
+mod poller_leases;
 mod program_views;
+mod recent_counts;
 mod redis_away;
 mod redis_client;
+mod remembering;
+mod request_headers;
 mod server;
 mod status;
 mod term;
@@ -31,12 +38,14 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use access::Access;
 use access::flags::AccessFlags;
 use live::Live;
 use tls::Tls;
@@ -53,7 +62,7 @@ const PASSWORD_VARIABLE: &str = "KURADO_PASSWORD";
 /// Shows the graphs and the status of the hosts in kurado.yml.
 ///
 /// It follows changes of its files; SIGHUP reads them at once. KURADO_PASSWORD is the password of
-/// Redis, where it has one.
+/// Redis, where it has one, and KURADO_OIDC_CLIENT_SECRET the secret of --oidc-client-id.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Flags {
@@ -153,7 +162,8 @@ async fn run(
     tls: Option<Tls>,
     access: AccessFlags,
 ) -> Result<(), Box<dyn Error>> {
-    let access = access.access(listen)?;
+    let access = Arc::new(access.access(listen)?);
+    let tls = tls.map(Arc::new);
     let hangup = signal(SignalKind::hangup())?;
     let mut watcher = site::Watcher::new(config);
     let configuration = watcher.read()?;
@@ -168,7 +178,10 @@ async fn run(
     let program = PathBuf::from("/proc/self/exe");
     let pool = graph::pool::Pool::start(program, workers, PICTURE_LIMIT);
     let outputs = graph::outputs::Outputs::new(pool, KEPT_PICTURES);
-    let zone = jiff::tz::TimeZone::system();
+    let zone = jiff::tz::TimeZone::try_system().unwrap_or_else(|error| {
+        tracing::warn!("times are shown in UTC, as this machine's zone is not known: {error}");
+        jiff::tz::TimeZone::UTC
+    });
     let password = std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty());
     let live = Live::new(app::App::new(configuration, password, outputs, zone)?);
     // Learned now, so that graphs are drawn even if Redis goes away before the first one.
@@ -182,7 +195,12 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{}/", listener.local_addr()?);
+    tokio::spawn(remembering::remember_hosts(live.clone()));
+    tokio::spawn(recent_counts::follow(live.clone()));
     tokio::spawn(live.clone().follow(site::Follower::new(watcher, hangup)));
+    tokio::spawn(read_again_on(signal(SignalKind::hangup())?, tls.clone(), Arc::clone(&access)));
+    let asked = Arc::clone(&access);
+    tokio::spawn(async move { asked.ask_provider().await });
     server::serve(listener, tls, app::router(live, access), async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -192,4 +210,23 @@ async fn run(
     .await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads certificate and users at each SIGHUP, and says so; the configuration is read beside.
+async fn read_again_on(mut hangup: Signal, tls: Option<Arc<Tls>>, access: Arc<Access>) {
+    while hangup.recv().await.is_some() {
+        let certificate = tls.as_ref().map(|tls| tls.read_again());
+        match certificate {
+            Some(Ok(())) => tracing::info!("SIGHUP: certificate and key read anew"),
+            Some(Err(fault)) => {
+                tracing::warn!("SIGHUP: {fault}; the certificate of before holds");
+            }
+            None => {}
+        }
+        match access.read_users_again() {
+            Some(Ok(count)) => tracing::info!("SIGHUP: users read anew: {count} of them"),
+            Some(Err(fault)) => tracing::warn!("SIGHUP: {fault}; the users of before hold"),
+            None => {}
+        }
+    }
 }

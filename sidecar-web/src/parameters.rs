@@ -75,16 +75,22 @@ impl Parameters {
 /// A value as an error text shows it: short, without control characters.
 #[must_use]
 pub fn quoted(text: &str) -> String {
+    in_one_line(text, QUOTED)
+}
+
+/// A text of `most` characters at most, without control characters.
+#[must_use]
+pub fn in_one_line(text: &str, most: usize) -> String {
     let mut out: String = text
         .chars()
-        .take(QUOTED)
+        .take(most)
         .flat_map(|c| {
             let plain = (!c.is_control()).then_some(c);
             let escape = c.is_control().then(|| c.escape_default());
             plain.into_iter().chain(escape.into_iter().flatten())
         })
         .collect();
-    if text.chars().nth(QUOTED).is_some() {
+    if text.chars().nth(most).is_some() {
         out.push('…');
     }
     out

@@ -12,6 +12,8 @@ use site::program::{Call, Limits};
 use site::{GraphDefinition, Group, Host, Meta, Program, program};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
+use crate::languages::Texts;
+
 /// Programs that run at once, of all pages together.
 const AT_ONCE: usize = 16;
 /// Of these, runs of one program: so that one that hangs leaves room for others.
@@ -28,6 +30,17 @@ const LONGEST_REASON: usize = 500;
 
 /// For how long a page waits for programs; then it shows what it has.
 pub const PAGE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a view shows nothing, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoView {
+    /// Its program has not ended yet.
+    #[error("{0}")]
+    NotYet(String),
+    /// Something must be set right.
+    #[error("{0}")]
+    Faulty(String),
+}
 
 /// What view programs printed.
 pub struct ProgramViews {
@@ -46,6 +59,8 @@ pub struct Wanted<'a> {
     pub identifier: &'a Identifier,
     /// What is known of the plugin, without history.
     pub meta: &'a Meta,
+    /// In which a reason is told.
+    pub text: &'static Texts,
 }
 
 #[derive(Default)]
@@ -94,31 +109,34 @@ impl ProgramViews {
     /// The groups that a program shows. Waits until `until` at most.
     ///
     /// # Errors
-    /// Why there are none, in words for people.
+    /// Why there are none.
     pub async fn groups(
         self: &Arc<Self>,
         wanted: Wanted<'_>,
         until: Instant,
-    ) -> Result<Vec<Group>, String> {
+    ) -> Result<Vec<Group>, NoView> {
         let printed = self.printed(wanted, None, until).await;
-        let groups = printed.and_then(|output| program::groups(&output).map_err(|e| e.to_string()));
-        groups.map_err(|reason| named(wanted.program, &reason))
+        let groups = printed.and_then(|output| {
+            program::groups(&output).map_err(|error| NoView::Faulty(error.to_string()))
+        });
+        groups.map_err(|reason| reason.of(&wanted))
     }
 
     /// What a graph of a program draws. Waits until `until` at most.
     ///
     /// # Errors
-    /// Why it can't be drawn, in words for people.
+    /// Why it can't be drawn.
     pub async fn graph(
         self: &Arc<Self>,
         wanted: Wanted<'_>,
         graph: &str,
         until: Instant,
-    ) -> Result<GraphDefinition, String> {
+    ) -> Result<GraphDefinition, NoView> {
         let printed = self.printed(wanted, Some(graph), until).await;
-        let graph =
-            printed.and_then(|output| GraphDefinition::parse(&output).map_err(|e| e.to_string()));
-        graph.map_err(|reason| named(wanted.program, &reason))
+        let graph = printed.and_then(|output| {
+            GraphDefinition::parse(&output).map_err(|error| NoView::Faulty(error.to_string()))
+        });
+        graph.map_err(|reason| reason.of(&wanted))
     }
 
     /// Has a program asked for graphs that [`Self::graph`] will want: they run beside each other.
@@ -133,30 +151,27 @@ impl ProgramViews {
         wanted: Wanted<'_>,
         graph: Option<&str>,
         until: Instant,
-    ) -> Result<String, String> {
+    ) -> Result<String, NoView> {
+        let kept = |outcome: &Outcome| Result::clone(outcome).map_err(NoView::Faulty);
         let mut answer = match self.ask(wanted, graph) {
-            Asked::Kept(outcome) => return Result::clone(&outcome),
+            Asked::Kept(outcome) => return kept(&outcome),
             Asked::UnderWay(answer) => answer,
         };
         match tokio::time::timeout_at(until.into(), answer.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => match &*outcome {
-                Some(outcome) => Result::clone(outcome),
-                None => Err("it printed nothing".to_owned()),
+                Some(outcome) => kept(outcome),
+                None => Err(NoView::Faulty("it printed nothing".to_owned())),
             },
-            Ok(Err(_)) => Err(format!(
-                "not asked within {} s: other view programs took too long; load the page again",
-                TURN_LIMIT.as_secs()
-            )),
-            Err(_) => {
-                Err("not ready yet; what it prints is shown when the page is loaded again"
-                    .to_owned())
+            Ok(Err(_)) => {
+                Err(NoView::NotYet((wanted.text.program_had_no_turn)(&TURN_LIMIT.as_secs())))
             }
+            Err(_) => Err(NoView::NotYet(wanted.text.program_not_ready.to_owned())),
         }
     }
 
     /// What is kept, or what is under way: it is started where nobody asked for it yet.
     fn ask(self: &Arc<Self>, wanted: Wanted<'_>, graph: Option<&str>) -> Asked {
-        let Wanted { program, host, identifier, meta } = wanted;
+        let Wanted { program, host, identifier, meta, .. } = wanted;
         let key = Key {
             program: program.path().to_owned(),
             address: host.address.clone(),
@@ -280,11 +295,20 @@ impl Key {
 }
 
 /// A reason with the program's name, of a length that a page has room for.
-fn named(program: &Program, reason: &str) -> String {
-    let name = program.path().file_name().unwrap_or_default().to_string_lossy();
-    let reason: String =
-        reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect();
-    format!("view program {name}: {reason}")
+impl NoView {
+    /// The same with the program's name.
+    fn of(self, wanted: &Wanted<'_>) -> Self {
+        let name = wanted.program.path().file_name().unwrap_or_default().to_string_lossy();
+        let named = |reason: String| {
+            let plain = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+            let reason: String = plain.take(LONGEST_REASON).collect();
+            (wanted.text.view_program)(&name, &reason)
+        };
+        match self {
+            Self::NotYet(reason) => Self::NotYet(named(reason)),
+            Self::Faulty(reason) => Self::Faulty(named(reason)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +343,7 @@ mod tests {
         address: &str,
         version: &str,
         until: Instant,
-    ) -> Result<Vec<Group>, String> {
+    ) -> Result<Vec<Group>, NoView> {
         let identifier = Identifier::parse("shop").unwrap();
         let meta = Meta::from([("version".to_owned(), version.to_owned())]);
         let roll = Roll {
@@ -335,7 +359,8 @@ mod tests {
             label: None,
             roll: Arc::new(roll),
         });
-        let wanted = Wanted { program, host: &host, identifier: &identifier, meta: &meta };
+        let text = crate::languages::text();
+        let wanted = Wanted { program, host: &host, identifier: &identifier, meta: &meta, text };
         views.groups(wanted, until).await
     }
 
@@ -397,7 +422,11 @@ mod tests {
         let reason = groups(&views, &program, "a", "1", now).await.unwrap_err();
         assert_eq!(
             reason,
-            "view program shop: not ready yet; what it prints is shown when the page is loaded again"
+            NoView::NotYet(
+                "view program shop: not ready yet; what it prints is shown when the page is loaded \
+                 again"
+                    .to_owned()
+            )
         );
         std::fs::write(dir.path().join("go"), "").unwrap();
         assert!(groups(&views, &program, "a", "1", in_a_minute()).await.is_ok());

@@ -3,7 +3,8 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// What the web needs of an ACL user.
-const RIGHTS: &str = "%R~kurado:* +kurado.host +kurado.flush +info";
+const RIGHTS: &str = "%R~kurado:* +kurado.host +kurado.hosts +kurado.states +kurado.series +kurado.flush \
+    +info %R~kurado-poller* +get +scan";
 
 /// Why Redis gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

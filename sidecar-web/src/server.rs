@@ -61,7 +61,7 @@ pub struct Peer {
 /// Serves `router` until `stop` is ready, then lets the requests under way end.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
+    tls: Option<Arc<Tls>>,
     router: Router,
     stop: impl Future<Output = ()>,
 ) {
@@ -92,7 +92,7 @@ pub async fn serve(
         let mut stopped = stopped.clone();
         let _ = stream.set_nodelay(true);
         let peer = Peer { address, has_tls: tls.is_some() };
-        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let acceptor = tls.as_deref().map(Tls::acceptor);
         tokio::spawn(async move {
             // One that has asked for nothing yet does not hold up a stop.
             let begun = async {

@@ -3,7 +3,7 @@
 use line_protocol::Identifier;
 use site::{Definitions, Host};
 
-use crate::host_state::{HostState, PluginState};
+use crate::host_state::BriefState;
 
 /// What was not received for so many seconds is stale.
 pub const STALE_AFTER: i64 = 300;
@@ -53,11 +53,11 @@ impl Status {
 pub fn is_stale(
     definitions: &Definitions,
     identifier: &Identifier,
-    state: Option<&PluginState>,
+    last_received: Option<i64>,
     now: i64,
 ) -> bool {
     definitions.is_pushed(identifier.name())
-        && state.and_then(|state| state.last_received).is_none_or(|last| now - last >= STALE_AFTER)
+        && last_received.is_none_or(|last| now - last >= STALE_AFTER)
 }
 
 /// The status of a host of the configuration; `state` is what Redis knows of it.
@@ -65,7 +65,7 @@ pub fn is_stale(
 pub fn of_host(
     definitions: &Definitions,
     host: &Host,
-    state: Option<&HostState>,
+    state: Option<&BriefState>,
     now: i64,
 ) -> Status {
     let Some(state) = state else {
@@ -73,14 +73,14 @@ pub fn of_host(
     };
     let mut status = Status::Ok;
     for identifier in &host.roll.plugins {
-        let plugin = state.plugins.get(&identifier.escaped());
-        if is_stale(definitions, identifier, plugin, now) {
+        let plugin = state.plugins.get(&identifier.escaped()).copied().unwrap_or_default();
+        if is_stale(definitions, identifier, plugin.last_received, now) {
             if identifier.name() == BASE {
                 return Status::Critical;
             }
             status = Status::Warning;
         }
-        if plugin.is_some_and(|plugin| !plugin.warnings.is_empty()) {
+        if plugin.has_warnings {
             status = Status::Warning;
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     use site::Roll;
 
     use super::*;
-    use crate::host_state::Warning;
+    use crate::host_state::BriefPlugin;
 
     const NOW: i64 = 1_404_873_350;
 
@@ -120,9 +120,9 @@ mod tests {
         }
     }
 
-    fn received(plugin: &str, seconds_ago: i64) -> HostState {
-        let state = PluginState { last_received: Some(NOW - seconds_ago), ..Default::default() };
-        HostState { plugins: [(plugin.to_owned(), state)].into() }
+    fn received(plugin: &str, seconds_ago: i64) -> BriefState {
+        let state = BriefPlugin { last_received: Some(NOW - seconds_ago), has_warnings: false };
+        BriefState { plugins: [(plugin.to_owned(), state)].into() }
     }
 
     #[test]
@@ -149,9 +149,7 @@ mod tests {
             Status::Ok,
             "the poller warns by itself"
         );
-        let warning = Warning { time: NOW, text: "refused".into() };
-        let plugin = state.plugins.get_mut("http%3A80").unwrap();
-        plugin.warnings.insert("command".into(), warning);
+        state.plugins.get_mut("http%3A80").unwrap().has_warnings = true;
         assert_eq!(of_host(&definitions(), &host, Some(&state), NOW), Status::Warning);
         // Of a plugin that the roll no longer names, nobody wants to hear.
         assert_eq!(of_host(&definitions(), &self::host(&["nginx"]), Some(&state), NOW), Status::Ok);
@@ -160,7 +158,7 @@ mod tests {
     #[test]
     fn a_pushed_plugin_that_went_silent_is_a_warning() {
         let host = host(&["queue"]);
-        let status = |state: &HostState| of_host(&definitions(), &host, Some(state), NOW);
+        let status = |state: &BriefState| of_host(&definitions(), &host, Some(state), NOW);
         assert_eq!(status(&received("queue", 299)), Status::Ok);
         assert_eq!(status(&received("queue", 300)), Status::Warning);
         assert_eq!(status(&received("base", 0)), Status::Warning, "it never came");

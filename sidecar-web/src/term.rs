@@ -9,6 +9,10 @@ const MIN_CUSTOM: i64 = 60;
 /// A custom range is at most this long: ten years, in seconds.
 const MAX_CUSTOM: i64 = 3653 * 86_400;
 
+/// No custom range begins before 1981: of a number below ten years librrd thinks that it is a month or
+/// a date, and what is compared with lies up to four weeks before.
+const FIRST: i64 = 347_155_200;
+
 /// The period that a page or a graph shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term {
@@ -80,7 +84,7 @@ impl Term {
         }
     }
 
-    /// As a graph's title and the switcher have it.
+    /// As a picture's title has it, which is in English.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -150,17 +154,7 @@ impl Previous {
         }
     }
 
-    /// As the switcher has it.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Day => "Day before",
-            Self::Week => "Week before",
-            Self::Month => "4 weeks before",
-        }
-    }
-
-    /// As a title says it.
+    /// As a picture's title says it, which is in English.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -214,7 +208,10 @@ impl Range {
         }
         let time = |name: &str, text: Option<&str>| match text {
             Some(text) if !text.is_empty() => parse_time(text, zone).ok_or_else(|| {
-                format!("{name} '{text}' must be a time as 2026-01-31T08:15 or seconds since 1970")
+                format!(
+                    "{name} '{text}' must be a time as 2026-01-31T08:15 or seconds since 1970, and \
+                     not before 1981"
+                )
             }),
             _ => Err(format!("{name} is missing; term 'custom' needs from and to")),
         };
@@ -229,17 +226,11 @@ impl Range {
         Ok(Self { term, start, end })
     }
 
-    /// The custom range that pages offer at first: 32 hours up to the last quarter of an hour.
-    #[must_use]
-    pub fn offered(now: i64) -> Self {
-        let end = now - now.rem_euclid(900);
-        Self { term: Term::Custom, start: end - 32 * 3600, end }
-    }
-
     /// Half its length back.
     #[must_use]
     pub fn earlier(&self) -> Self {
-        let by = whole_minutes(self.seconds() / 2).min(whole_minutes(self.start));
+        let room = whole_minutes((self.start - FIRST).max(0));
+        let by = whole_minutes(self.seconds() / 2).min(room);
         Self { term: Term::Custom, start: self.start - by, end: self.end - by }
     }
 
@@ -268,7 +259,7 @@ impl Range {
         let length = (2 * self.seconds()).min(MAX_CUSTOM);
         let last = self.end.max(now - now.rem_euclid(60));
         let end = (self.end + whole_minutes((length - self.seconds()) / 2)).min(last);
-        Self { term: Term::Custom, start: (end - length).max(0), end }
+        Self { term: Term::Custom, start: (end - length).max(FIRST.min(self.start)), end }
     }
 
     /// Its length in seconds.
@@ -311,10 +302,19 @@ pub fn show_with_offset(seconds: i64, zone: &TimeZone) -> String {
         .unwrap_or_else(|| seconds.to_string())
 }
 
-/// As a form's `datetime-local` field and links have it: `2026-01-31T08:15`.
+/// As a form's `datetime-local` field has it: `2026-01-31T08:15`, or to the second where it
+/// is no whole minute.
 #[must_use]
 pub fn show_for_form(seconds: i64, zone: &TimeZone) -> String {
-    show(seconds, zone).replace(' ', "T")
+    let text = if seconds % 60 == 0 { show(seconds, zone) } else { show_seconds(seconds, zone) };
+    text.replace(' ', "T")
+}
+
+/// As links have it: the same, or seconds since 1970 where a clock that is put back shows it twice.
+#[must_use]
+pub fn show_for_link(seconds: i64, zone: &TimeZone) -> String {
+    let text = show_for_form(seconds, zone);
+    if parse_time(&text, zone) == Some(seconds) { text } else { seconds.to_string() }
 }
 
 /// Without the seconds behind the last whole minute.
@@ -336,7 +336,7 @@ fn parse_time(text: &str, zone: &TimeZone) -> Option<i64> {
             text.parse::<DateTime>().ok()?.to_zoned(zone.clone()).ok()?.timestamp().as_second()
         }
     };
-    (0..LAST).contains(&seconds).then_some(seconds)
+    (FIRST..LAST).contains(&seconds).then_some(seconds)
 }
 
 #[cfg(test)]
@@ -355,9 +355,10 @@ mod tests {
 
     #[test]
     fn a_range_moves_and_zooms_by_whole_minutes_and_never_beyond_now() {
-        let range = |start, end| Range { term: Term::Custom, start, end };
-        let hour = Range { term: Term::Hour, start: 36_000, end: 39_600 };
-        let now = 39_630;
+        let range =
+            |start, end| Range { term: Term::Custom, start: FIRST + start, end: FIRST + end };
+        let hour = Range { term: Term::Hour, start: FIRST + 36_000, end: FIRST + 39_600 };
+        let now = FIRST + 39_630;
         assert_eq!(hour.earlier(), range(34_200, 37_800));
         assert_eq!(hour.later(now), range(36_000, 39_600), "it ends now already");
         assert_eq!(hour.later(now + 600), range(36_600, 40_200), "as far as there is time");
@@ -367,7 +368,7 @@ mod tests {
         assert_eq!(hour.zoomed_out(now + 86_400), range(34_200, 41_400));
         assert_eq!(range(0, 600).zoomed_in(), range(0, 600), "shorter shows nothing");
         assert_eq!(range(0, 600).earlier(), range(0, 600));
-        assert_eq!(range(0, MAX_CUSTOM).zoomed_out(MAX_CUSTOM), range(0, MAX_CUSTOM));
+        assert_eq!(range(0, MAX_CUSTOM).zoomed_out(FIRST + MAX_CUSTOM), range(0, MAX_CUSTOM));
     }
 
     #[test]
@@ -413,9 +414,12 @@ mod tests {
             (Some("1404860400"), Some(""), "to is missing"),
             (Some("soon"), Some("1404860400"), "from 'soon' must be a time"),
             (Some("-5"), Some("1404860400"), "from '-5' must be a time"),
-            (Some("0"), Some("9999999999999999"), "to '9999999999999999' must"),
+            (Some("1404860400"), Some("9999999999999999"), "to '9999999999999999' must"),
             (Some("1404860400"), Some("1404860400"), "a minute at least"),
-            (Some("0"), Some("1404860400"), "ten years at most"),
+            (Some("400000000"), Some("1404860400"), "ten years at most"),
+            // librrd would take them for a month and for a day in August 1992.
+            (Some("60"), Some("1404860400"), "from '60' must"),
+            (Some("19920830"), Some("19930830"), "not before 1981"),
         ] {
             let error = custom(from, to).unwrap_err();
             assert!(error.contains(says), "{error}");
@@ -423,9 +427,23 @@ mod tests {
     }
 
     #[test]
-    fn the_range_first_offered_ends_at_a_quarter_of_an_hour() {
-        let offered = Range::offered(NOW);
-        assert_eq!(show_for_form(offered.end, &tokyo()), "2014-07-09T11:30");
-        assert_eq!(show_for_form(offered.start, &tokyo()), "2014-07-08T03:30");
+    fn a_field_of_a_form_holds_a_time_to_the_second_so_that_it_is_read_as_it_was() {
+        for (seconds, text) in
+            [(1_404_860_400, "2014-07-09T08:00"), (1_404_860_407, "2014-07-09T08:00:07")]
+        {
+            assert_eq!(show_for_form(seconds, &tokyo()), text);
+            assert_eq!(parse_time(text, &tokyo()), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_its_time_though_the_clock_was_put_back() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        // 02:40 for the first time, and 02:20 for the second.
+        for (seconds, text) in [(1_792_888_800, "2026-10-25T02:40"), (1_792_891_200, "1792891200")]
+        {
+            assert_eq!(show_for_link(seconds, &zone), text);
+            assert_eq!(parse_time(text, &zone), Some(seconds));
+        }
     }
 }

@@ -44,6 +44,20 @@ impl Tls {
         Ok(Self { certificate, key, held })
     }
 
+    /// Reads the files now.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; then those of before hold.
+    pub fn read_again(&self) -> Result<(), String> {
+        let modified = modified([&self.certificate, &self.key]);
+        let config = config(&self.certificate, &self.key);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.looked = Instant::now();
+        held.modified = modified;
+        held.config = config?;
+        Ok(())
+    }
+
     /// What greets the next client. Faulty files leave those of before in force, and the log says so.
     pub fn acceptor(&self) -> TlsAcceptor {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

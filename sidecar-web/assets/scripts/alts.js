@@ -2,6 +2,7 @@
 // each series. A few are asked for at a time, when the browser has nothing better to do.
 import { showNumber } from "./number_format.js";
 import { numbersOf } from "./numbers.js";
+import { say } from "./texts.js";
 
 const AT_ONCE = 4;
 
@@ -28,9 +29,10 @@ async function describe(image) {
   running += 1;
   try {
     const { base, series } = await numbersOf(image);
-    const values = series.map(
-      (one) => `${one.name} last ${showNumber(one.last, one, base)}, max ${showNumber(one.max, one, base)}`,
-    );
+    const values = series.map((one) => {
+      const [last, max] = [one.last, one.max].map((number) => showNumber(number, one, base));
+      return say("altSeries", { name: one.name, last, max });
+    });
     image.dataset.what ??= image.alt;
     image.alt = `${image.dataset.what}: ${values.join("; ")}`;
   } catch {

@@ -1,14 +1,16 @@
 // A button beside the address of a host copies it.
+import { say } from "./texts.js";
+
 export function setUpCopy() {
   for (const address of document.querySelectorAll(".host .address")) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy ${address.textContent}`);
+    button.textContent = say("copy");
+    button.setAttribute("aria-label", say("copyAddress", { address: address.textContent }));
     button.addEventListener("click", async () => {
       const isDone = await copy(address);
-      button.textContent = isDone ? "Copied" : "Not allowed";
+      button.textContent = say(isDone ? "copied" : "copyNotAllowed");
     });
     address.after(button);
   }

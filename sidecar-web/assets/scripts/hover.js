@@ -2,6 +2,7 @@
 // text for screen readers says them too.
 import { showNumber } from "./number_format.js";
 import { canvasOf, numbersOf, rowAt, rowCount, timeAt, timeOfRow } from "./numbers.js";
+import { say } from "./texts.js";
 import { showTime } from "./times.js";
 
 // So far from the pointer stands the box; a finger hides more.
@@ -80,7 +81,7 @@ function fill(numbers, row) {
   const isCompared = numbers.series.some(({ previous }) => previous);
   if (isCompared) {
     const names = table.insertRow();
-    for (const name of ["", "", "now", "before"]) names.insertCell().textContent = name;
+    for (const name of ["", "", say("now"), say("before")]) names.insertCell().textContent = name;
   }
   for (const series of numbers.series) {
     const cells = table.insertRow();
@@ -100,7 +101,8 @@ function inWords(numbers, row) {
   const values = numbers.series.map((series) => {
     const now = `${series.name} ${showNumber(series.values[row], series, numbers.base)}`;
     if (!series.previous) return now;
-    return `${now}, before ${showNumber(series.previous[row], series, numbers.base)}`;
+    const value = showNumber(series.previous[row], series, numbers.base);
+    return `${now}, ${say("beforeValue", { value })}`;
   });
   return `${showTime(timeOfRow(numbers, row))}: ${values.join("; ")}`;
 }

@@ -1,6 +1,7 @@
 // The pages work without scripts; what they do more with them stands in a file each.
 import { setUpAlts } from "./alts.js";
 import { setUpChecked } from "./checked.js";
+import { setUpCookies } from "./cookies.js";
 import { setUpCopy } from "./copy.js";
 import { setUpFilter } from "./filter.js";
 import { setUpHeader } from "./header.js";
@@ -11,15 +12,15 @@ import { setUpOptions } from "./options.js";
 import { setUpPictures } from "./pictures.js";
 import { restorePlace } from "./place.js";
 import { setUpProblemsFirst } from "./problems.js";
+import { setUpRange } from "./range.js";
 import { setUpRefresh } from "./refresh.js";
-import { setUpTheme } from "./theme.js";
 import { isDragging, setUpZoom } from "./zoom.js";
 
 restorePlace();
 setUpPictures();
 setUpOptions();
 setUpHeader();
-setUpTheme();
+setUpCookies();
 setUpHelp();
 setUpFilter();
 setUpProblemsFirst();
@@ -28,5 +29,6 @@ setUpCopy();
 setUpHover(isDragging);
 setUpZoom();
 setUpMoves();
+setUpRange();
 setUpAlts();
 setUpRefresh(isDragging);

@@ -1,15 +1,16 @@
 // The marks of hosts say how they are now, and the sidebar how many of a service are not well.
+import { say } from "./texts.js";
+
 const NAMES = ["ok", "warning", "critical"];
 
 export function statusOf(host) {
-  return host.querySelector(".mark").title;
+  return host.querySelector(".mark").classList[1];
 }
 
 function setStatus(mark, name) {
-  if (mark.title === name) return;
+  if (mark.classList[1] === name) return;
   mark.className = "mark " + name;
-  mark.title = name;
-  mark.setAttribute("aria-label", name);
+  mark.title = say(name); // its accessible name, too
 }
 
 async function asked(address, options) {
@@ -37,9 +38,11 @@ export async function refreshServices() {
   if (services.length === 0) return;
   const counts = await asked("api/service-status");
   for (const service of services) {
-    const { warning = 0, critical = 0 } = counts[service.dataset.service] ?? {};
-    const problems = service.querySelector(".problems");
-    problems.hidden = warning + critical === 0;
-    problems.querySelector("b").textContent = warning + critical;
+    const known = counts[service.dataset.service] ?? {};
+    for (const problem of service.querySelectorAll(".problems > *")) {
+      const count = known[problem.classList[0]] ?? 0;
+      problem.hidden = count === 0;
+      problem.querySelector("b").textContent = count;
+    }
   }
 }

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 
 use super::{hex, random};
 use crate::error::PageError;
+use crate::languages;
 
 /// Length of the secret, in bytes.
 const LENGTH: usize = 16;
@@ -78,14 +79,12 @@ pub fn check(
         return Err(PageError::forbidden("another site's page sent this form"));
     }
     let (Some(cookie), Some(form)) = (cookie, form) else {
-        return Err(PageError::forbidden(
-            "the form brings no token, or the browser no cookie: load its page again",
-        ));
+        return Err(PageError::forbidden(languages::text().form_is_old).translated());
     };
     if cookie.is_in(form) {
         Ok(())
     } else {
-        Err(PageError::forbidden("the form's token is another than the cookie's: load it again"))
+        Err(PageError::forbidden(languages::text().form_is_another).translated())
     }
 }
 

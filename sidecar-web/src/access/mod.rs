@@ -1,10 +1,12 @@
-//! Who may see the pages: users with passwords, or those whom a proxy names, else all.
+//! Who may see the pages: users with passwords, those whom an OIDC provider or a proxy names, else
+//! all.
 
 pub mod csrf;
 mod failures;
 pub mod flags;
 mod identity;
 pub mod login;
+pub mod oidc;
 mod sessions;
 mod users;
 
@@ -27,14 +29,17 @@ use ipnet::IpNet;
 
 use crate::error::PageError;
 use crate::form;
+use crate::languages;
 use crate::links::Link;
 use crate::parameters::Parameters;
+use crate::request_headers::{cookie, takes_html};
 use crate::server::Peer;
 use csrf::CsrfToken;
 use failures::Failures;
 use identity::Identity;
 pub use identity::Role;
-use sessions::Sessions;
+use oidc::Oidc;
+use sessions::{Account, Sessions};
 use users::{User, Users};
 
 pub use users::line as users_line;
@@ -52,11 +57,13 @@ const MAX_FORM: usize = 64 << 10;
 const FAILURE_TAKES: Duration = Duration::from_secs(1);
 
 /// Paths that are open to all, besides those of assets.
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/login", "/logout"];
+const OPEN: [&str; 6] =
+    ["/healthz", "/readyz", "/login", "/logout", "/oidc-login", "/oidc-callback"];
 
 /// How it is decided who may see the pages.
 pub struct Access {
     users: Option<Users>,
+    oidc: Option<Oidc>,
     /// The header in which a proxy names who asks.
     identity_header: Option<HeaderName>,
     /// Whose headers are believed.
@@ -66,6 +73,8 @@ pub struct Access {
     open: Option<Role>,
     /// Below which path browsers see the pages.
     base_path: String,
+    /// Whether they do so by HTTPS, whatever it is between a proxy and us.
+    is_seen_by_https: bool,
     sessions: Sessions,
     failures: Failures,
     has_warned: AtomicBool,
@@ -83,6 +92,16 @@ pub struct Visit {
     is_secure: bool,
     address: IpAddr,
     is_from_here: bool,
+}
+
+/// Until when a browser keeps a cookie.
+enum CookieEnd {
+    /// Until the browser ends.
+    WithBrowser,
+    /// For so long at most.
+    After(Duration),
+    /// It goes at once.
+    Now,
 }
 
 tokio::task_local! {
@@ -137,7 +156,8 @@ impl Access {
         request.extensions_mut().insert(Arc::clone(&visit));
         let mut answer = VISIT.scope(Arc::clone(&visit), next.run(request)).await;
         if visit.shows_token.load(Ordering::Relaxed) && !visit.brought_token {
-            access.set_cookie(&visit, FORM, &visit.token.cookie(), answer.headers_mut());
+            let (token, end) = (visit.token.cookie(), CookieEnd::WithBrowser);
+            access.set_cookie(&visit, FORM, &token, end, answer.headers_mut());
         }
         answer
     }
@@ -157,15 +177,11 @@ impl Access {
             return next.run(request).await;
         }
         let headers = request.headers();
-        let takes_html = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")));
-        let can_log_in = access.users.is_some();
+        let can_log_in = access.users.is_some() || access.oidc.is_some();
         // One that stands at the root, as all pages do, so that the relative link is right.
         let page = path.strip_prefix('/').filter(|page| !page.contains('/'));
         if let (true, true, &Method::GET, Some(page), None) =
-            (can_log_in, takes_html, request.method(), page, &visit.refusal)
+            (can_log_in, takes_html(headers), request.method(), page, &visit.refusal)
         {
             let next = match request.uri().query() {
                 Some(query) => format!("{page}?{query}"),
@@ -184,7 +200,7 @@ impl Access {
             .unwrap_or_else(|| PageError::unauthorized("who asks for this must log in"))
             .into_response();
         // A browser would ask for name and password by itself, for each picture.
-        if can_log_in
+        if access.users.is_some()
             && answer.status() == StatusCode::UNAUTHORIZED
             && !headers.contains_key("sec-fetch-mode")
         {
@@ -199,18 +215,19 @@ impl Access {
         let has_tls = peer.has_tls;
         let peer = peer.address.ip().to_canonical();
         let is_trusted = self.trusts(peer);
-        let brought = cookie(headers, FORM).and_then(|text| CsrfToken::read(&text));
+        let brought = cookie(headers, FORM).and_then(CsrfToken::read);
         let brought_token = brought.is_some();
         let has_forwarded =
             ["forwarded", "x-forwarded-for"].iter().any(|name| headers.contains_key(*name));
         let mut visit = Visit {
             identity: None,
             refusal: None,
-            session: cookie(headers, SESSION),
+            session: cookie(headers, SESSION).map(ToOwned::to_owned),
             token: brought.map_or_else(CsrfToken::new, Ok)?,
             brought_token,
             shows_token: AtomicBool::new(false),
             is_secure: has_tls
+                || self.is_seen_by_https
                 || (is_trusted
                     && headers.get("x-forwarded-proto").is_some_and(|value| value == "https")),
             address: if is_trusted { self.client(headers, peer) } else { peer },
@@ -250,17 +267,14 @@ impl Access {
                 );
             }
         }
+        if let Some((name, account)) = visit.session.as_deref().and_then(|s| self.sessions.get(s))
+            && let Some(role) = self.role_of_account(&name, &account)
+        {
+            return Ok(Some(Identity { name: Some(name), role, has_session: true }));
+        }
         let Some(users) = &self.users else {
             return Ok(None);
         };
-        if let Some((name, user)) = visit.session.as_deref().and_then(|s| self.sessions.get(s)) {
-            // Whose line is gone or has another password by now must log in again.
-            let now = users.get(&name).filter(|now| now.has_password_of(&user));
-            let role = now.map(|now| self.role_of(&name, now.role));
-            if let Some(role) = role {
-                return Ok(Some(Identity { name: Some(name), role, has_session: true }));
-            }
-        }
         let Some(authorization) = headers.get(header::AUTHORIZATION) else {
             return Ok(None);
         };
@@ -283,10 +297,8 @@ impl Access {
             return Ok(user);
         }
         self.failures.begin(address).map_err(|wait| {
-            PageError::too_many_requests(format!(
-                "too many passwords from here were wrong; try again in {} s",
-                wait.as_secs() + 1
-            ))
+            let text = (languages::text().too_many_passwords)(&(wait.as_secs() + 1));
+            PageError::too_many_requests(text).translated()
         })?;
         if let Some(user) = users.check(name, password).await {
             self.failures.take_back(address);
@@ -296,11 +308,40 @@ impl Access {
         let name = users.get(name).map_or("no user of the file", |_| name);
         tracing::warn!(name, %address, "a login failed");
         tokio::time::sleep(FAILURE_TAKES).await;
-        Err(PageError::unauthorized("name or password is wrong"))
+        Err(PageError::unauthorized(languages::text().wrong_password).translated())
     }
 
     fn role_of(&self, name: &str, role: Role) -> Role {
         if self.operators.contains(name) { Role::Operator } else { role }
+    }
+
+    /// What one who has logged in may do now.
+    fn role_of_account(&self, name: &str, account: &Account) -> Option<Role> {
+        match account {
+            // Whose line is gone or has another password by now must log in again.
+            Account::OfFile(user) => {
+                let now = self.users.as_ref()?.get(name)?;
+                now.has_password_of(user).then(|| self.role_of(name, now.role))
+            }
+            // Users may choose their own names at some providers: names give no role.
+            Account::OfProvider { role, .. } => Some(*role),
+        }
+    }
+
+    /// Reads the users now, where there is a file of them; gives how many there are.
+    ///
+    /// # Errors
+    /// Where the file has a fault, which the text names; then the users of before hold.
+    pub fn read_users_again(&self) -> Option<Result<usize, String>> {
+        self.users.as_ref().map(Users::read_again)
+    }
+
+    /// Asks the OIDC provider for the first time, where there is one, so that the log says at once
+    /// whether it answers.
+    pub async fn ask_provider(&self) {
+        if let Some(oidc) = &self.oidc {
+            oidc.is_away().await;
+        }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -316,10 +357,22 @@ impl Access {
         addresses.map(|address| address.to_canonical()).find(|a| !self.trusts(*a)).unwrap_or(peer)
     }
 
-    fn set_cookie(&self, visit: &Visit, name: &str, value: &str, headers: &mut HeaderMap) {
+    fn set_cookie(
+        &self,
+        visit: &Visit,
+        name: &str,
+        value: &str,
+        end: CookieEnd,
+        headers: &mut HeaderMap,
+    ) {
         let mut text = format!("{name}={value}; Path={}; HttpOnly; SameSite=Lax", self.base_path);
-        if value.is_empty() {
-            text.push_str("; Max-Age=0");
+        let seconds = match end {
+            CookieEnd::WithBrowser => None,
+            CookieEnd::After(time) => Some(time.as_secs()),
+            CookieEnd::Now => Some(0),
+        };
+        if let Some(seconds) = seconds {
+            let _ = write!(text, "; Max-Age={seconds}");
         }
         if visit.is_secure {
             text.push_str("; Secure");
@@ -348,16 +401,6 @@ fn basic(header: &HeaderValue) -> Result<(String, String), PageError> {
     }
 }
 
-/// The cookie of that name that comes first.
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';'));
-    cookies.find_map(|cookie| {
-        let (found, value) = cookie.trim().split_once('=')?;
-        (found == name && !value.is_empty()).then(|| value.to_owned())
-    })
-}
-
 /// Sends a browser to a page of ours, which it then asks for by GET.
 fn see_other(link: &str) -> Response {
     let headers = [(header::LOCATION, link), (header::CACHE_CONTROL, "no-store")];
@@ -370,6 +413,14 @@ pub struct Operator {
     pub name: Option<String>,
 }
 
+impl Operator {
+    /// As the log names who did it.
+    #[must_use]
+    pub fn in_log(&self) -> &str {
+        self.name.as_deref().unwrap_or("an operator")
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Operator {
     type Rejection = PageError;
 
@@ -377,7 +428,7 @@ impl<S: Sync> FromRequestParts<S> for Operator {
         let visit = parts.extensions.get::<Arc<Visit>>();
         match visit.and_then(|visit| visit.identity.as_ref()) {
             Some(Identity { name, role: Role::Operator, .. }) => Ok(Self { name: name.clone() }),
-            _ => Err(PageError::forbidden("this is for operators, and you are a viewer")),
+            _ => Err(PageError::forbidden(languages::text().for_operators).translated()),
         }
     }
 }

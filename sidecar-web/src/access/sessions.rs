@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::users::User;
-use super::{hex, random};
+use super::{Role, hex, random};
 
 /// A session that nobody uses ends after so long.
 const IDLE: Duration = Duration::from_secs(12 * 3600);
 
 /// Every session ends after so long.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// One that a provider vouched for ends after so long: then it is asked again who may what.
+const LONGEST_OF_PROVIDER: Duration = Duration::from_secs(12 * 3600);
 
 /// Sessions at a time; one more ends the one that was not used for longest.
 const MAX_SESSIONS: usize = 10_000;
@@ -22,17 +25,34 @@ const MAX_SESSIONS: usize = 10_000;
 #[derive(Default)]
 pub struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 
+/// By what somebody logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// A password: as the file was then. Where the password changes, the session ends.
+    OfFile(User),
+    /// What an OIDC provider said.
+    OfProvider {
+        /// What the user may do.
+        role: Role,
+        /// By which the provider knows whom to log out.
+        id_token: Option<String>,
+    },
+}
+
 struct Session {
     name: String,
-    /// As it was at the login: where the password changes, the session ends.
-    user: User,
+    account: Account,
     begun: Instant,
     used: Instant,
 }
 
 impl Session {
     fn is_over(&self, now: Instant) -> bool {
-        now.duration_since(self.used) > IDLE || now.duration_since(self.begun) > LONGEST
+        let longest = match self.account {
+            Account::OfFile(_) => LONGEST,
+            Account::OfProvider { .. } => LONGEST_OF_PROVIDER,
+        };
+        now.duration_since(self.used) > IDLE || now.duration_since(self.begun) > longest
     }
 }
 
@@ -41,7 +61,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Where the system gives no random bytes.
-    pub fn begin(&self, name: &str, user: User) -> Result<String, String> {
+    pub fn begin(&self, name: &str, account: Account) -> Result<String, String> {
         let token = hex(&random::<32>()?);
         let now = Instant::now();
         let mut sessions = self.lock();
@@ -54,13 +74,13 @@ impl Sessions {
         {
             sessions.remove(&oldest);
         }
-        let session = Session { name: name.to_owned(), user, begun: now, used: now };
+        let session = Session { name: name.to_owned(), account, begun: now, used: now };
         sessions.insert(key(&token), session);
         Ok(token)
     }
 
-    /// Whose session it is, and what the file said of that one at the login.
-    pub fn get(&self, token: &str) -> Option<(String, User)> {
+    /// Whose session it is, and by what that one logged in.
+    pub fn get(&self, token: &str) -> Option<(String, Account)> {
         let now = Instant::now();
         let mut sessions = self.lock();
         let session = sessions.get_mut(&key(token))?;
@@ -69,12 +89,12 @@ impl Sessions {
             return None;
         }
         session.used = now;
-        Some((session.name.clone(), session.user.clone()))
+        Some((session.name.clone(), session.account.clone()))
     }
 
-    /// Ends one.
-    pub fn end(&self, token: &str) {
-        self.lock().remove(&key(token));
+    /// Ends one; gives by what it had begun.
+    pub fn end(&self, token: &str) -> Option<Account> {
+        self.lock().remove(&key(token)).map(|session| session.account)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {

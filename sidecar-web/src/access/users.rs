@@ -127,6 +127,20 @@ impl Users {
         right.get(&keyed).is_some_and(|since| since.elapsed() < RIGHT_HOLDS).then_some(user)
     }
 
+    /// Reads the file now; gives how many users it has.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; then the users of before hold.
+    pub fn read_again(&self) -> Result<usize, String> {
+        let modified = modified(&self.path);
+        let users = read(&self.path);
+        let mut held = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        held.looked = Instant::now();
+        held.modified = modified;
+        held.users = users?;
+        Ok(held.users.len())
+    }
+
     fn keyed(&self, name: &str, password: &str, hash: &str) -> [u8; 32] {
         let mut digest = Sha256::new_with_prefix(self.key);
         for part in [name, password, hash] {

@@ -81,6 +81,15 @@ pub struct Look<'a> {
     pub format: ImageFormat,
 }
 
+/// The head of xport's arguments: the command's name, the time, in seconds since 1970, and how many
+/// rows it is shown in at most.
+#[must_use]
+pub fn export((start, end): (i64, i64), rows: u32) -> Vec<String> {
+    let options = [("--start", start), ("--end", end), ("--maxrows", i64::from(rows))];
+    let options = options.map(|(option, value)| [option.to_owned(), value.to_string()]);
+    std::iter::once("xport".to_owned()).chain(options.into_iter().flatten()).collect()
+}
+
 /// rrdgraph's arguments: the command's name, the picture to memory, our options, and behind them the
 /// definition's, so that its options win.
 #[must_use]

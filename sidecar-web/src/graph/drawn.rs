@@ -136,7 +136,7 @@ pub fn series(arguments: &[String]) -> Vec<Series> {
 }
 
 /// The fields of an argument.
-fn fields(text: &str) -> impl Iterator<Item = &str> {
+pub fn fields(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;

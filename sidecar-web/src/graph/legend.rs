@@ -67,7 +67,7 @@ impl<'a> Number<'a> {
 
 /// A format filled in with no number. Its unit, which is what stands right behind the number or its
 /// prefix, goes as well.
-fn unknown(format: &str) -> String {
+pub fn unknown(format: &str) -> String {
     let mut out = String::new();
     let mut is_unit = false;
     let mut chars = format.chars().peekable();

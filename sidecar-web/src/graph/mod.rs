@@ -1,4 +1,4 @@
-//! Graphs: librrd draws them, in processes of its own.
+//! Graphs: drawn in processes of their own, by librrd or, as SVG, by ourselves with its values.
 
 pub mod axis;
 pub mod drawing;
@@ -12,5 +12,6 @@ pub mod pool;
 pub mod previous;
 pub mod protocol;
 pub mod size;
+mod svg;
 pub mod theme;
 pub mod worker;

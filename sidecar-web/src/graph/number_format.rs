@@ -22,9 +22,16 @@ impl Default for NumberFormat {
 /// Digits behind the point that anybody would read.
 const MAX_PRECISION: usize = 12;
 
-/// From a billionth of a billionth up; one stands at 6.
-const PREFIXES: [&str; 13] = ["a", "f", "p", "n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+/// From a billionth of a billionth up; a space where there is none.
+const PREFIXES: [char; 13] = ['a', 'f', 'p', 'n', 'u', 'm', ' ', 'k', 'M', 'G', 'T', 'P', 'E'];
+/// Where that of one stands.
 const OF_ONE: i32 = 6;
+
+/// The prefix of a power of the base, where there is one; that of one is a space.
+#[must_use]
+pub fn prefix_of(power: i32) -> Option<char> {
+    PREFIXES.get(usize::try_from(power.checked_add(OF_ONE)?).ok()?).copied()
+}
 
 impl NumberFormat {
     /// Reads rrdgraph's format; where there is no number in it, the default.
@@ -60,13 +67,13 @@ impl NumberFormat {
         }
         let power = if self.prefix { power_of(number, base) } else { 0 };
         let number = number / base.powi(power);
-        let at = usize::try_from(OF_ONE + power).unwrap_or_default();
-        let prefix = PREFIXES.get(at).copied().unwrap_or_default();
+        let prefix = prefix_of(power).filter(|prefix| *prefix != ' ');
         let text = format!("{number:.*}", self.precision);
         match (prefix, self.unit.as_str()) {
-            ("", "") => text,
-            ("", unit @ "%") => format!("{text}{unit}"),
-            (prefix, unit) => format!("{text} {prefix}{unit}"),
+            (None, "") => text,
+            (None, unit @ "%") => format!("{text}{unit}"),
+            (None, unit) => format!("{text} {unit}"),
+            (Some(prefix), unit) => format!("{text} {prefix}{unit}"),
         }
     }
 }

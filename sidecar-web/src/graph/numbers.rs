@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::drawing::export;
 use super::drawn::{self, Instruction, Series};
 use super::previous;
 use super::protocol::{Canvas, Rows};
@@ -94,13 +95,7 @@ impl Plan {
         if series.is_empty() {
             return None;
         }
-        let mut export = vec!["xport".to_owned()];
-        for (option, value) in
-            [("--start", range.start), ("--end", range.end), ("--maxrows", i64::from(rows))]
-        {
-            export.push(option.to_owned());
-            export.push(value.to_string());
-        }
+        let mut export = export((range.start, range.end), rows);
         let defines = |argument: &&String| {
             let read = Instruction::read(argument);
             matches!(read, Instruction::Def { .. } | Instruction::Cdef { .. })

@@ -169,10 +169,14 @@ impl Outputs {
     async fn get(&self, key: Key) -> Result<KeptOutput, DrawError> {
         let key = Arc::new(key);
         let cell = self.with_kept(|kept| kept.cell_of(&key));
-        let request = key.request.clone();
+        if let Some(output) = cell.get() {
+            self.from_memory.fetch_add(1, Ordering::Relaxed);
+            return Ok(output.clone());
+        }
         let mut count = &self.from_memory;
         let make = || {
             count = &self.made;
+            let request = key.request.clone();
             async { self.pool.run(request).await.map(KeptOutput::from) }
         };
         let made = cell.get_or_try_init(make).await;

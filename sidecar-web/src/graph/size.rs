@@ -14,7 +14,7 @@ pub struct Size {
 }
 
 /// What librrd puts beside a canvas for the vertical label and the numbers.
-const BESIDE: u32 = 88;
+pub const BESIDE: u32 = 88;
 
 /// What it puts above and below one without a legend, for title and times.
 const WITHOUT_LEGEND: u32 = 55;
@@ -27,18 +27,30 @@ const LINE_ENDS: [&str; 7] = ["\\l", "\\n", "\\r", "\\c", "\\j", "\\s", "\\u"];
 /// page moves a little when the picture comes, no more.
 #[must_use]
 pub fn of(definition: &GraphDefinition, form: Form) -> Size {
-    let is_narrow = form.width < NARROW;
-    if form.legend == Legend::None {
-        return Size { width: form.width + BESIDE, height: form.height + WITHOUT_LEGEND };
-    }
-    let (around, line) = if is_narrow { (55, 11) } else { (57, 14) };
     // Behind the legend there may be more, such as a line's dashes.
     let ends_line = |argument: &&String| {
         LINE_ENDS.iter().any(|end| argument.ends_with(end) || argument.contains(&format!("{end}:")))
     };
     let lines = definition.arguments.iter().filter(ends_line).count();
-    Size {
-        width: form.width + BESIDE,
-        height: form.height + around + line * u32::try_from(lines).unwrap_or_default(),
-    }
+    around(form.width, form.height, (form.legend == Legend::Below).then_some(lines))
+}
+
+/// The size of a picture around a canvas of that width and height, with so many lines of a legend, or
+/// without one.
+#[must_use]
+pub fn around(width: u32, height: u32, lines: Option<usize>) -> Size {
+    let below = match lines {
+        None => WITHOUT_LEGEND,
+        Some(lines) => {
+            let around = if width < NARROW { 55 } else { 57 };
+            around + line(width) * u32::try_from(lines).unwrap_or_default()
+        }
+    };
+    Size { width: width + BESIDE, height: height + below }
+}
+
+/// How high a line of the legend is, in pixels.
+#[must_use]
+pub fn line(width: u32) -> u32 {
+    if width < NARROW { 11 } else { 14 }
 }

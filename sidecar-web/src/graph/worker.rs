@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::protocol::{Output, Request};
-use super::{legend, librrd, protocol};
+use super::protocol::{Output, Picture, Request};
+use super::{legend, librrd, protocol, svg};
 
 /// Works until the web closes the pipe.
 pub fn run() -> io::Result<()> {
@@ -12,10 +12,15 @@ pub fn run() -> io::Result<()> {
     let mut answers = io::stdout().lock();
     while let Some(request) = protocol::receive_request(&mut requests)? {
         let answer = match &request {
-            Request::Draw(arguments) => legend::draw(arguments).map(Output::Picture),
+            Request::Draw(arguments) => draw(arguments).map(Output::Picture),
             Request::Export(arguments) => librrd::export(arguments).map(Output::Rows),
         };
         protocol::send_answer(&mut answers, &answer)?;
     }
     Ok(())
+}
+
+/// Draws a picture ourselves, where its arguments are understood; else librrd does.
+fn draw(arguments: &[String]) -> Result<Picture, String> {
+    svg::draw(arguments).unwrap_or_else(|| legend::draw(arguments).map(svg::in_pixels))
 }

@@ -19,12 +19,18 @@ use crate::graph::outputs::Key;
 use crate::graph::protocol::Request;
 use crate::graph::theme::Theme;
 use crate::graph::{drawn, numbers, previous};
+use crate::held::Held;
+use crate::languages;
 use crate::pages::controls::{asked_comparison, asked_range};
 use crate::pages::host_graphs;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
 use crate::redis_away::RedisAway;
 use crate::term::{Previous, Range};
+
+/// Plans of graphs by address, plugin and name, and the language in which a failure is told. They hold
+/// nothing of the range, nor of who asks.
+pub type Plans = Held<(String, Identifier, String, &'static str), Arc<Ready>, PageError>;
 
 /// Width of the canvas where none is asked for.
 const DEFAULT_WIDTH: u32 = 500;
@@ -63,6 +69,20 @@ pub struct Ready {
     pub known: Known,
 }
 
+impl Ready {
+    /// What it takes in memory, in bytes; `None` where it is of no use to others, as Redis is away.
+    #[must_use]
+    pub fn bytes(&self) -> Option<usize> {
+        if self.stale.is_some() || self.known.away.is_some() {
+            return None;
+        }
+        let arguments = self.definition.arguments.iter().chain(&self.arguments);
+        let texts: usize = arguments.map(|text| text.len() + 40).sum();
+        let state = self.known.state.as_ref().map_or(0, |state| state.bytes());
+        Some(texts + self.definition.vertical_label.len() + self.written.len() * 16 + state)
+    }
+}
+
 impl AskedGraph {
     /// Reads `address`, `plugin_identifier`, `graph`, `term`, `from`, `to`, `width`, `height`, `legend`,
     /// `scale`, `theme` and `compare`.
@@ -89,14 +109,21 @@ impl AskedGraph {
         })
     }
 
-    /// Finds what the graph draws, flushes it, and finds its files.
+    /// Finds what the graph draws, flushes it, and finds its files; where that was done up to
+    /// [`crate::held::HOLDS`] ago, what was found then.
     ///
     /// # Errors
     /// 404 where there is no such graph or no data of it yet; 500 where its definition is faulty;
-    /// 503 where Redis never said where the files are.
-    pub async fn prepare(&self, app: &App) -> Result<Ready, PageError> {
-        let known = app.known(&[&self.host]).await.pop();
-        let known = known.ok_or_else(|| PageError::internal("no state"))?;
+    /// 503 where its program is not ready, or Redis never said where the files are.
+    pub async fn prepare(&self, app: &App) -> Result<Arc<Ready>, PageError> {
+        let Self { host, identifier, name, .. } = self;
+        let language = languages::text().tag;
+        let question = (host.address.clone(), identifier.clone(), name.clone(), language);
+        app.plans.get(question, async || self.plan(app).await.map(Arc::new)).await
+    }
+
+    async fn plan(&self, app: &App) -> Result<Ready, PageError> {
+        let known = app.recently_known(&self.host).await;
         let definition =
             definition_of(app, &self.host, &self.identifier, &self.name, &known).await?;
         let own = (self.host.address.as_str(), &self.identifier);
@@ -122,14 +149,14 @@ impl AskedGraph {
         data_dir: &Path,
         received: &Received,
     ) -> Result<Vec<u128>, PageError> {
-        let data_dir = data_dir.to_owned();
+        let (data_dir, text) = (data_dir.to_owned(), languages::text());
         tokio::task::spawn_blocking(move || files::written(&sources, &data_dir))
             .await
             .map_err(|error| PageError::internal(error.to_string()))?
             .map_err(|absent| {
-                let reason = absent.reason(&self.host.address, &self.identifier, received);
+                let reason = absent.reason(text, &self.host.address, &self.identifier, received);
                 match absent {
-                    Absent::Missing(_) => PageError::not_found(reason),
+                    Absent::Missing(_) => PageError::not_found(reason).translated(),
                     Absent::Unreadable(_) => PageError::internal(reason),
                 }
             })
@@ -233,17 +260,17 @@ async fn definition_of(
         .and_then(|state| state.plugins.get(&identifier.escaped()))
         .map(|plugin| plugin.meta.clone())
         .unwrap_or_default();
-    let until = Instant::now() + PAGE_LIMIT;
+    let (text, until) = (languages::text(), Instant::now() + PAGE_LIMIT);
     if let View::Program(_) = view {
         // No text of whoever asks becomes an argument of a program: only names that it printed.
-        let groups = host_graphs::groups(app, host, identifier, &meta, until).await;
-        let groups = groups.map_err(PageError::internal)?;
+        let groups = host_graphs::groups(app, host, identifier, &meta, text, until).await;
+        let groups = groups?;
         if !groups.iter().flat_map(|group| &group.graphs).any(|name| name == graph) {
             return Err(no_such_graph());
         }
     }
-    match host_graphs::graph(app, host, identifier, graph, &meta, until).await {
-        Some(drawn) => drawn.map_err(PageError::internal),
+    match host_graphs::graph(app, host, identifier, graph, &meta, text, until).await {
+        Some(drawn) => Ok(drawn?),
         None => Err(no_such_graph()),
     }
 }
@@ -257,7 +284,7 @@ async fn flush(app: &App, sources: &[Source]) -> Result<(), RedisAway> {
         let is_new = last
             .is_none_or(|last| (&last.address, &last.plugin) != (&source.address, &source.plugin));
         if is_new {
-            app.redis.flush(&source.address, &source.plugin.escaped()).await?;
+            app.redis.flush_recent(&source.address, &source.plugin.escaped()).await?;
         }
         last = Some(source);
     }

@@ -6,15 +6,13 @@ use line_protocol::Identifier;
 
 use crate::app::App;
 use crate::error::PageError;
+use crate::languages;
 use crate::links::Link;
 use crate::pages::frame::ChosenTheme;
 use crate::pages::host_graphs::Shape;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
 use crate::term::{Previous, Range, Term, show_for_form};
-
-/// Times that pages offer stand at whole quarters of an hour.
-const QUARTER: i64 = 900;
 
 /// Longest identifier that a tab shows whole, in characters.
 const TAB_LEN: usize = 27;
@@ -31,9 +29,9 @@ pub struct Controls {
     pub tabs: Vec<Choice>,
     /// Parameters that the form keeps.
     pub fixed: Vec<(&'static str, String)>,
-    /// Times of the form.
+    /// When the range begins, as a field of the form has it.
     pub from: String,
-    /// Times of the form.
+    /// When it ends.
     pub to: String,
     /// From one time that the form offers to the next, in seconds.
     pub step: u32,
@@ -114,6 +112,7 @@ pub fn shape(
         compared: asked_comparison(parameters)?,
         width,
         theme,
+        text: languages::text(),
         until: Instant::now() + PAGE_LIMIT,
     })
 }
@@ -141,7 +140,7 @@ pub fn asked_comparison(parameters: &Parameters) -> Result<Option<Previous>, Pag
 impl Controls {
     /// For a page that shows this at that time.
     pub fn new(app: &App, shown: &Shown<'_>, now: i64) -> Self {
-        let zone = &app.zone;
+        let (zone, text) = (&app.zone, languages::text());
         let Shown { page, plugins, only, range, compared, .. } = *shown;
         let link = |only: Option<&Identifier>, range: &Range, compared: Option<Previous>| {
             let mut link = Link::to(page);
@@ -151,34 +150,30 @@ impl Controls {
             link.over(range, zone).compared(compared).finish()
         };
         let tab = |plugin: Option<&Identifier>| {
-            let title = plugin.map_or("All plugins", Identifier::as_str);
+            let title = plugin.map_or(text.all_plugins, Identifier::as_str);
             Choice {
-                label: cut(plugin.map_or("All", Identifier::as_str)),
+                label: cut(plugin.map_or(text.all, Identifier::as_str)),
                 title: title.to_owned(),
                 link: link(plugin, &range, compared),
                 is_current: plugin == only,
             }
         };
         let terms = Term::NAMED.into_iter().map(|term| Choice {
-            label: term.label().to_owned(),
+            label: text.term(term).to_owned(),
             title: String::new(),
             link: link(only, &Range { term, ..range }, compared),
             is_current: term == range.term,
         });
         let comparison = |previous: Option<Previous>| Choice {
-            label: previous.map_or("Nothing", Previous::label).to_owned(),
+            label: previous.map_or(text.nothing, |previous| text.previous(previous)).to_owned(),
             title: previous.map_or(String::new(), |previous| {
-                format!("Compare with {}, as a pale line", previous.title())
+                (text.compare_with_before)(&text.previous(previous))
             }),
             link: link(only, &range, previous),
             is_current: previous == compared,
         };
         let mut fixed = shown.fixed(only);
         fixed.extend(compared.map(|compared| ("compare", compared.name().to_owned())));
-        let offered = match range.term {
-            Term::Custom => range,
-            _ => Range::offered(now),
-        };
         let tabs = std::iter::once(None).chain(plugins.iter().copied().map(Some)).map(tab);
         Self {
             page,
@@ -189,13 +184,13 @@ impl Controls {
                 .collect(),
             tabs: if shown.graph.is_some() { Vec::new() } else { tabs.collect() },
             fixed,
-            // A range to the minute must not make its own times wrong ones.
-            step: if offered.start % QUARTER == 0 && offered.end % QUARTER == 0 { 900 } else { 60 },
+            // A range to the second must not make its own times wrong ones.
+            step: if range.start % 60 == 0 && range.end % 60 == 0 { 60 } else { 1 },
             moves: [
-                ("◀", "Half a range back", "ArrowLeft", range.earlier()),
-                ("+", "Zoom in", "Plus", range.zoomed_in()),
-                ("−", "Zoom out", "-", range.zoomed_out(now)),
-                ("▶", "Half a range forward", "ArrowRight", range.later(now)),
+                ("◀", text.half_back, "ArrowLeft", range.earlier()),
+                ("+", text.zoom_in, "Plus", range.zoomed_in()),
+                ("−", text.zoom_out, "-", range.zoomed_out(now)),
+                ("▶", text.half_forward, "ArrowRight", range.later(now)),
             ]
             .map(|(sign, title, key, to)| Move {
                 sign,
@@ -205,8 +200,8 @@ impl Controls {
             })
             .into(),
             range,
-            from: show_for_form(offered.start, zone),
-            to: show_for_form(offered.end, zone),
+            from: show_for_form(range.start, zone),
+            to: show_for_form(range.end, zone),
         }
     }
 }

@@ -14,10 +14,11 @@ use crate::graph::drawing::{Form, ImageFormat, Legend};
 use crate::graph::numbers::{Numbers, NumbersOfSeries};
 use crate::graph::protocol::Request;
 use crate::graph::theme::Theme;
+use crate::languages;
 use crate::links::{GraphLink, Link};
 use crate::pages::asked_graph::{AskedGraph, Ready};
 use crate::pages::controls::{Controls, Shown};
-use crate::pages::frame::{ChosenTheme, Frame};
+use crate::pages::frame::{ChosenTheme, Frame, Notice};
 use crate::pages::host_graphs::{self, PictureView};
 use crate::pages::html;
 use crate::pages::list::service_link;
@@ -30,7 +31,7 @@ const FORM: Form = Form { width: 1100, height: 300, legend: Legend::None };
 #[template(path = "details.html")]
 struct DetailsPage<'a> {
     frame: Frame,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     asked: &'a AskedGraph,
     service_link: String,
     host_link: String,
@@ -96,16 +97,17 @@ pub async fn page(
         range: *range,
         compared: *compared,
     };
+    let text = languages::text();
     html(&DetailsPage {
         frame: Frame::new(theme, &app.zone),
-        notices: app.notices(std::slice::from_ref(&ready.known)).await,
+        notices: app.notices(ready.known.away.as_ref()).await,
         service_link: service_link(&host.service),
         host_link,
         controls: Controls::new(&app, &shown, App::now()),
         // A click leads to the picture itself.
         picture: PictureView {
-            details: link.picture(asked.form, theme.0.unwrap_or(Theme::Light), 1, &app.zone),
-            ..host_graphs::picture(&app, host, &link, &ready.definition, asked.form, theme)
+            details: link.picture(asked.form, theme.0.unwrap_or(Theme::Light), &app.zone),
+            ..host_graphs::picture(&app, host, &link, &ready.definition, (asked.form, theme), text)
         },
         table,
         downloads: formats.into_iter().map(download).collect(),

@@ -4,23 +4,26 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::error::PageError;
-use crate::pages::frame::{ChosenTheme, Frame};
+use crate::pages::frame::{ChosenTheme, Frame, Notice};
 use crate::pages::html;
+use crate::request_headers::takes_html;
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     heading: &'static str,
     status: u16,
     text: &'a str,
+    /// Else it is in English.
+    is_in_language_of_page: bool,
 }
 
 /// Makes an error a page, where the request says that it is for a browser's window.
@@ -32,27 +35,27 @@ pub async fn for_people(State(app): State<Arc<App>>, request: Request, next: Nex
         return answer;
     };
     if takes_html {
+        let frame = Frame::new(theme, &app.zone);
         let page = ErrorPage {
-            frame: Frame::new(theme, &app.zone),
             notices: Vec::new(),
-            heading: error.status().canonical_reason().unwrap_or("Error"),
+            heading: frame.text.failure(error.status()),
             status: error.status().as_u16(),
             text: error.text(),
+            is_in_language_of_page: error.is_translated() || frame.text.tag == "en",
+            frame,
         };
         let Ok(mut page) = html(&page) else {
             return answer;
         };
         *page.status_mut() = error.status();
+        page.headers_mut().extend(error.headers());
         if let Some(allow) = answer.headers_mut().remove(header::ALLOW) {
             page.headers_mut().insert(header::ALLOW, allow);
         }
         answer = page.into_response();
     }
-    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     answer
-}
-
-fn takes_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter();
-    accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("accept, accept-language, cookie"));
+    answer
 }

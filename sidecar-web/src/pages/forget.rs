@@ -10,26 +10,26 @@ use axum::response::Response;
 use crate::access::{CheckedForm, FormToken, Operator};
 use crate::app::App;
 use crate::error::PageError;
-use crate::pages::frame::{ChosenTheme, Frame};
+use crate::languages;
+use crate::pages::frame::{ChosenTheme, Frame, Notice};
 use crate::pages::html;
-use crate::parameters::{Parameters, quoted};
+use crate::pages::known_host::KnownHost;
+use crate::parameters::Parameters;
 
 #[derive(Template)]
 #[template(path = "forget.html")]
 struct ForgetPage<'a> {
     frame: Frame,
-    notices: Vec<String>,
-    address: &'a str,
-    /// As the configuration has it; none of a host that is in no service.
-    hostname: Option<&'a str>,
+    notices: Vec<Notice>,
+    host: KnownHost<'a>,
     step: Step<'a>,
 }
 
 enum Step<'a> {
     /// Asks for the address; the form brings this token.
     Confirm(&'a str),
-    /// So many series are gone.
-    Done(u64),
+    /// What is gone.
+    Done(String),
 }
 
 /// Says what would be deleted, and asks.
@@ -41,12 +41,10 @@ pub async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
-    let address = known_address(&app, parameters.required("address")?).await?;
     html(&ForgetPage {
         frame: Frame::new(theme, &app.zone),
         notices: Vec::new(),
-        address: &address,
-        hostname: hostname(&app, &address),
+        host: KnownHost::read(&app, &parameters).await?,
         step: Step::Confirm(&token),
     })
 }
@@ -58,42 +56,16 @@ pub async fn delete(
     theme: ChosenTheme,
     CheckedForm(form): CheckedForm,
 ) -> Result<Response, PageError> {
-    let address = known_address(&app, form.required("address")?).await?;
-    let confirmed = form.required("confirm")?;
-    if confirmed.trim() != address {
-        return Err(PageError::bad_request(format!(
-            "confirm '{}' must be the address whose data is to be deleted, {address}",
-            quoted(confirmed)
-        )));
-    }
-    let deleted = app.redis.delete(&address).await;
+    let host = KnownHost::read(&app, &form).await?;
+    host.check_confirmed(&form)?;
+    let deleted = app.redis.delete(&host.address).await;
     let deleted = deleted.map_err(|away| PageError::unavailable(away.to_string()))?;
-    let by = operator.name.as_deref().unwrap_or("an operator");
-    tracing::info!(address, by, deleted, "the data of a host was deleted");
+    let by = operator.in_log();
+    tracing::info!(address = host.address, by, deleted, "the data of a host was deleted");
     html(&ForgetPage {
         frame: Frame::new(theme, &app.zone),
         notices: Vec::new(),
-        address: &address,
-        hostname: hostname(&app, &address),
-        step: Step::Done(deleted),
+        step: Step::Done((languages::text().series_deleted)(deleted, &host.address)),
+        host,
     })
-}
-
-/// The address, where it is one of the configuration or one that Redis knows.
-async fn known_address(app: &App, address: &str) -> Result<String, PageError> {
-    if app.site.host(address).is_none() {
-        let all = app.redis.all_hosts().await;
-        let all = all.map_err(|away| PageError::unavailable(away.to_string()))?;
-        if !all.contains_key(address) {
-            return Err(PageError::not_found(format!(
-                "address '{}' is of no host of the configuration, and none that pushes",
-                quoted(address)
-            )));
-        }
-    }
-    Ok(address.to_owned())
-}
-
-fn hostname<'a>(app: &'a App, address: &str) -> Option<&'a str> {
-    app.site.host(address).map(|host| host.hostname.as_str())
 }

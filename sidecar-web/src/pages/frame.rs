@@ -1,15 +1,19 @@
-//! What stands around every page: which assets it loads, in which colours and in whose time.
+//! What stands around every page: which assets it loads, in which colours, in whose language and
+//! time.
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::assets;
 use crate::graph::theme::Theme;
+use crate::languages::{self, Texts};
+use crate::request_headers::cookie;
 
 /// Keeps the chosen theme in the browser, which has it sent with each request, so that a page
 /// comes in its colours at once.
@@ -23,14 +27,7 @@ impl ChosenTheme {
     /// What the cookie says. Anything but a theme is no choice.
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Self {
-        let cookies =
-            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let chosen = cookies
-            .flat_map(|cookies| cookies.split(';'))
-            .filter_map(|cookie| cookie.trim().split_once('='))
-            .find(|(name, _)| *name == THEME_COOKIE)
-            .and_then(|(_, value)| Theme::parse(value).ok());
-        Self(chosen)
+        Self(cookie(headers, THEME_COOKIE).and_then(|value| Theme::parse(value).ok()))
     }
 }
 
@@ -50,21 +47,43 @@ pub struct Frame {
     pub color_scheme: &'static str,
     /// `auto`, `light` or `dark`.
     pub theme: &'static str,
+    /// What it says.
+    pub text: &'static Texts,
+    /// `auto`, or the language's tag.
+    pub language: &'static str,
     /// The zone of all times as browsers take it: its name, else what it is ahead of UTC now.
     pub zone: String,
 }
 
 impl Frame {
-    /// In the colours that were chosen.
+    /// In the colours that were chosen, and in the language of who asks.
     #[must_use]
     pub fn new(ChosenTheme(theme): ChosenTheme, zone: &TimeZone) -> Self {
         Self {
             version: &assets::VERSION,
             color_scheme: theme.map_or("light dark", Theme::name),
             theme: theme.map_or("auto", Theme::name),
+            text: languages::text(),
+            language: languages::chosen().unwrap_or("auto"),
             zone: name_of(zone),
         }
     }
+
+    /// What may be chosen as theme, and how it is called.
+    #[must_use]
+    pub fn themes(&self) -> [(&'static str, &'static str); 3] {
+        let Texts { auto, light, dark, .. } = self.text;
+        [("auto", auto), (Theme::Light.name(), light), (Theme::Dark.name(), dark)]
+    }
+}
+
+/// What a page says at its top: something keeps it from showing all.
+#[derive(Serialize)]
+pub struct Notice {
+    /// In the reader's language.
+    pub text: &'static str,
+    /// What is the matter exactly, in English, as the log has it.
+    pub detail: String,
 }
 
 fn name_of(zone: &TimeZone) -> String {
@@ -76,6 +95,8 @@ fn name_of(zone: &TimeZone) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     #[test]

@@ -1,7 +1,8 @@
 //! `GET /graph?address=&plugin_identifier=&graph=&term=&from=&to=&width=`: one graph. `format` says as
 //! what (`png`, `svg`, `json`, `csv`), `compare` (`day`, `week`, `month`) with what before, `theme`
 //! (`light`, `dark`) and `scale` (`1`, `2`) adapt a picture to the page, as do
-//! `height` and `legend` (`below`, `none`); `rows` bounds the numbers.
+//! `height` and `legend` (`below`, `none`); `rows` bounds the numbers, and `picture` (`png`, `svg`) says
+//! of which picture they tell where in it they stand.
 
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ pub async fn page(
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let asked = AskedGraph::read(&app, &parameters)?;
     let format = Format::read(&parameters)?;
+    let beside = picture_beside(&parameters)?;
     // As many rows as can be seen; of a table all that there are.
     let rows = if format == Format::Csv { *ROWS.end() } else { asked.form.width };
     let rows = parameters.number("rows", ROWS, rows)?;
@@ -93,7 +95,7 @@ pub async fn page(
         Format::Json | Format::Csv => {
             let (plan, key) = asked.numbers(&ready, rows)?;
             // Most often the page has the picture already, so it is kept.
-            let picture = asked.picture(&app, &ready, ImageFormat::Png);
+            let picture = asked.picture(&app, &ready, beside);
             let tag = entity_tag(&[&key, &picture]);
             if is_known(&headers, &tag) {
                 (tag, None)
@@ -129,6 +131,17 @@ pub async fn page(
         out.insert(NOTICE, notice);
     }
     Ok(answer)
+}
+
+/// The picture beside which numbers are shown, of which the canvas is told.
+fn picture_beside(parameters: &Parameters) -> Result<ImageFormat, PageError> {
+    match parameters.get("picture") {
+        None | Some("png") => Ok(ImageFormat::Png),
+        Some("svg") => Ok(ImageFormat::Svg),
+        Some(other) => {
+            Err(PageError::bad_request(format!("picture '{}' must be png or svg", quoted(other))))
+        }
+    }
 }
 
 fn stale_notice(ready: &Ready) -> Option<String> {

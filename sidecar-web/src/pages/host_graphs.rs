@@ -15,9 +15,10 @@ use crate::files::{self, Absent, Received};
 use crate::graph::drawing::Form;
 use crate::graph::size::{self, Size};
 use crate::graph::theme::Theme;
+use crate::languages::{self, Alt, Texts};
 use crate::links::GraphLink;
 use crate::pages::frame::ChosenTheme;
-use crate::program_views::Wanted;
+use crate::program_views::{NoView, Wanted};
 use crate::status;
 use crate::term::{Previous, Range, show_seconds};
 
@@ -44,6 +45,8 @@ pub struct Shape {
     pub width: u32,
     /// The reader's.
     pub theme: ChosenTheme,
+    /// In the reader's language.
+    pub text: &'static Texts,
     /// Until when view programs and Redis are waited for.
     pub until: Instant,
 }
@@ -56,7 +59,7 @@ pub struct PluginView {
     pub anchor: String,
     /// When something of it came last, as local time.
     pub last_received: Option<String>,
-    /// Why no group can be shown.
+    /// Why no group can be shown, or has anything to show.
     pub fault: Option<String>,
     /// In order.
     pub groups: Vec<GroupView>,
@@ -88,8 +91,6 @@ pub struct PictureView {
     pub details: String,
     /// The picture's address.
     pub link: String,
-    /// The same with twice the pixels.
-    pub dense: String,
     /// What it takes on the page.
     pub size: Size,
     /// What it shows, in words.
@@ -104,8 +105,6 @@ pub struct PictureSource {
     pub media: &'static str,
     /// The picture's address.
     pub link: String,
-    /// The same with twice the pixels.
-    pub dense: String,
     /// What it takes on the page.
     pub size: Size,
 }
@@ -130,14 +129,14 @@ pub async fn plugins(
     shape: &Shape,
 ) -> Vec<Vec<PluginView>> {
     let looks = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
-    let until = shape.until;
+    let (text, until) = (shape.text, shape.until);
     let of_hosts = std::iter::zip(hosts, known).map(|(host, known)| {
         let shown = host.roll.plugins.iter().filter(|p| only.is_none_or(|only| only == *p));
         let of_plugins: Vec<_> = shown
             .map(|identifier| {
                 let (app, host) = (app.clone(), Arc::clone(host));
                 let (identifier, known) = (identifier.clone(), known.clone());
-                async move { Draft::new(&app, &host, &identifier, &known, until).await }
+                async move { Draft::new(&app, &host, &identifier, &known, text, until).await }
             })
             .collect();
         let (app, host) = (app.clone(), Arc::clone(host));
@@ -145,7 +144,7 @@ pub async fn plugins(
         async move {
             let drafts = beside::each_other(of_plugins).await;
             let _turn = looks.acquire().await;
-            let drafts = find_missing(&app, drafts, &host.address, until).await;
+            let drafts = find_missing(&app, drafts, &host.address, text, until).await;
             drafts.into_iter().map(|draft| draft.finish(&app, &host, &shape)).collect()
         }
     });
@@ -167,25 +166,29 @@ pub fn received(known: &Known, identifier: &Identifier) -> Received {
 
 /// The live warnings of a host, and its plugins that went silent; newest first.
 pub fn warnings(app: &App, host: &Host, known: &Known, now: i64) -> Vec<WarningView> {
+    let words = languages::text();
     let mut dated = Vec::new();
     for identifier in &host.roll.plugins {
         let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
         for (key, warning) in state.into_iter().flat_map(|state| &state.warnings) {
             dated.push((warning.time, format!("{identifier} {key}"), warning.text.clone()));
         }
-        if known.away.is_none() && status::is_stale(&app.definitions, identifier, state, now) {
-            let text = "Metrics are not updated in the last 5 minutes";
-            match state.and_then(|state| state.last_received) {
-                Some(last) => dated.push((last, identifier.to_string(), text.to_owned())),
-                None => dated.push((0, identifier.to_string(), format!("{text}: none ever came"))),
-            }
+        let last_received = state.and_then(|state| state.last_received);
+        if known.away.is_none()
+            && status::is_stale(&app.definitions, identifier, last_received, now)
+        {
+            let (time, text) = match last_received {
+                Some(last) => (last, words.not_updated),
+                None => (0, words.never_updated),
+            };
+            dated.push((time, identifier.to_string(), text.to_owned()));
         }
     }
     dated.sort_by_key(|(time, _, _)| std::cmp::Reverse(*time));
     dated
         .into_iter()
         .map(|(time, about, text)| WarningView {
-            time: if time == 0 { "never".to_owned() } else { show_seconds(time, &app.zone) },
+            time: if time == 0 { words.never.to_owned() } else { show_seconds(time, &app.zone) },
             about,
             text,
         })
@@ -199,17 +202,15 @@ pub async fn groups(
     host: &Arc<Host>,
     identifier: &Identifier,
     meta: &Meta,
+    text: &'static Texts,
     until: Instant,
-) -> Result<Vec<Group>, String> {
+) -> Result<Vec<Group>, NoView> {
     match app.definitions.view(identifier.name()) {
-        Some(View::Data(data)) => data.groups(host, identifier, meta),
+        Some(View::Data(data)) => data.groups(host, identifier, meta).map_err(NoView::Faulty),
         Some(View::Program(program)) => {
-            app.programs.groups(Wanted { program, host, identifier, meta }, until).await
+            app.programs.groups(Wanted { program, host, identifier, meta, text }, until).await
         }
-        None => Err(format!(
-            "Nothing says what to show of {identifier}: there is no definition {0}.toml and no program view/{0}",
-            identifier.name()
-        )),
+        None => Err(NoView::Faulty((text.plugin_not_defined)(identifier, &identifier.name()))),
     }
 }
 
@@ -221,12 +222,16 @@ pub async fn graph(
     identifier: &Identifier,
     name: &str,
     meta: &Meta,
+    text: &'static Texts,
     until: Instant,
-) -> Option<Result<GraphDefinition, String>> {
+) -> Option<Result<GraphDefinition, NoView>> {
     match app.definitions.view(identifier.name())? {
-        View::Data(data) => data.graph(host, identifier, name, meta).transpose(),
+        View::Data(data) => {
+            let drawn = data.graph(host, identifier, name, meta).transpose()?;
+            Some(drawn.map_err(NoView::Faulty))
+        }
         View::Program(program) => {
-            let wanted = Wanted { program, host, identifier, meta };
+            let wanted = Wanted { program, host, identifier, meta, text };
             Some(app.programs.graph(wanted, name, until).await)
         }
     }
@@ -262,17 +267,18 @@ impl Draft {
         host: &Arc<Host>,
         identifier: &Identifier,
         known: &Known,
+        text: &'static Texts,
         until: Instant,
     ) -> Self {
         let state = known.state.as_ref().and_then(|state| state.plugins.get(&identifier.escaped()));
         let none = Meta::new();
         let meta = state.map_or(&none, |state| &state.meta);
-        let (groups, fault) = match groups(app, host, identifier, meta, until).await {
+        let (groups, fault) = match groups(app, host, identifier, meta, text, until).await {
             Ok(groups) => (groups, None),
-            Err(fault) => (Vec::new(), Some(fault)),
+            Err(reason) => (Vec::new(), Some(reason.to_string())),
         };
         if let Some(View::Program(program)) = app.definitions.view(identifier.name()) {
-            let wanted = Wanted { program, host, identifier, meta };
+            let wanted = Wanted { program, host, identifier, meta, text };
             for group in &groups {
                 app.programs.ask_ahead(wanted, &group.graphs);
             }
@@ -281,8 +287,11 @@ impl Draft {
         for group in groups {
             let mut graphs = Vec::with_capacity(group.graphs.len());
             for name in group.graphs {
-                let drawn = graph(app, host, identifier, &name, meta, until).await;
-                let drawn = drawn.unwrap_or_else(|| Err("it is not defined".to_owned()));
+                let drawn = graph(app, host, identifier, &name, meta, text, until).await;
+                let drawn = match drawn {
+                    Some(drawn) => drawn.map_err(|reason| reason.to_string()),
+                    None => Err(text.graph_not_defined.to_owned()),
+                };
                 let found = drawn.as_ref().map_err(String::clone).and_then(|drawn| {
                     sources(drawn, (&host.address, identifier)).map_err(|fault| fault.to_string())
                 });
@@ -304,7 +313,23 @@ impl Draft {
         }
     }
 
-    fn finish(self, app: &App, host: &Host, shape: &Shape) -> PluginView {
+    /// Why none of its graphs has data, where nothing of it ever came: then that is said once.
+    fn take_common_reason(&mut self) -> Option<String> {
+        if !matches!(self.received, Received::NoHost | Received::NoPlugin) {
+            return None;
+        }
+        let mut reasons =
+            self.groups.iter().flat_map(|group| &group.graphs).map(|graph| &graph.no_data);
+        let reason = reasons.next()?.clone()?;
+        if reasons.any(|other| other.as_ref() != Some(&reason)) {
+            return None;
+        }
+        self.groups.clear();
+        Some(reason)
+    }
+
+    fn finish(mut self, app: &App, host: &Host, shape: &Shape) -> PluginView {
+        let no_data = self.take_common_reason();
         let identifier = self.identifier;
         let graph = |graph: DraftGraph| GraphView {
             pictures: match (&graph.definition, &graph.no_data) {
@@ -320,7 +345,7 @@ impl Draft {
                             compared: shape.compared,
                         };
                         let form = Form::of_width(shape.width);
-                        picture(app, host, &link, definition, form, shape.theme)
+                        picture(app, host, &link, definition, (form, shape.theme), shape.text)
                     })
                     .collect(),
                 _ => Vec::new(),
@@ -331,7 +356,7 @@ impl Draft {
         PluginView {
             anchor: identifier.escaped(),
             last_received: self.last_received.map(|time| show_seconds(time, &app.zone)),
-            fault: self.fault,
+            fault: self.fault.or(no_data),
             groups: self
                 .groups
                 .into_iter()
@@ -348,11 +373,17 @@ impl Draft {
 
 /// Notes for each graph which of its files are missing. Points that came a moment ago may have no
 /// file yet: then the plugin is flushed, and looked at once more.
-async fn find_missing(app: &App, drafts: Vec<Draft>, address: &str, until: Instant) -> Vec<Draft> {
+async fn find_missing(
+    app: &App,
+    drafts: Vec<Draft>,
+    address: &str,
+    text: &'static Texts,
+    until: Instant,
+) -> Vec<Draft> {
     let Ok(data_dir) = app.data_dir().await else {
         return drafts;
     };
-    let mut drafts = look(drafts, address, &data_dir).await;
+    let mut drafts = look(drafts, address, &data_dir, text).await;
     let mut any = false;
     for draft in &mut drafts {
         let mut graphs = draft.groups.iter().flat_map(|group| &group.graphs);
@@ -365,14 +396,19 @@ async fn find_missing(app: &App, drafts: Vec<Draft>, address: &str, until: Insta
             Ok(Ok(())) => {}
             Ok(Err(_)) if draft.received == Received::Unknown => continue,
             Ok(Err(away)) => draft.received = Received::Waits(away.to_string()),
-            Err(_) => draft.received = Received::Waits("Redis is slow to write it".to_owned()),
+            Err(_) => draft.received = Received::Waits(text.redis_is_slow.to_owned()),
         }
         any = true;
     }
-    if any { look(drafts, address, &data_dir).await } else { drafts }
+    if any { look(drafts, address, &data_dir, text).await } else { drafts }
 }
 
-async fn look(mut drafts: Vec<Draft>, address: &str, data_dir: &Path) -> Vec<Draft> {
+async fn look(
+    mut drafts: Vec<Draft>,
+    address: &str,
+    data_dir: &Path,
+    text: &'static Texts,
+) -> Vec<Draft> {
     let (address, data_dir) = (address.to_owned(), data_dir.to_owned());
     let looked = tokio::task::spawn_blocking(move || {
         for draft in &mut drafts {
@@ -382,8 +418,9 @@ async fn look(mut drafts: Vec<Draft>, address: &str, data_dir: &Path) -> Vec<Dra
                 }
                 let absent = files::written(&graph.sources, &data_dir).err();
                 graph.is_missing = matches!(absent, Some(Absent::Missing(_)));
-                graph.no_data = absent
-                    .map(|absent| absent.reason(&address, &draft.identifier, &draft.received));
+                graph.no_data = absent.map(|absent| {
+                    absent.reason(text, &address, &draft.identifier, &draft.received)
+                });
             }
         }
         drafts
@@ -391,20 +428,19 @@ async fn look(mut drafts: Vec<Draft>, address: &str, data_dir: &Path) -> Vec<Dra
     looked.await.unwrap_or_default()
 }
 
-/// A graph over one range as a page has it, in the chosen colours.
+/// A graph over one range as a page has it, in the chosen colours; its words are of `text`.
 pub fn picture(
     app: &App,
     host: &Host,
     link: &GraphLink<'_>,
     definition: &GraphDefinition,
-    form: Form,
-    ChosenTheme(theme): ChosenTheme,
+    (form, ChosenTheme(theme)): (Form, ChosenTheme),
+    text: &'static Texts,
 ) -> PictureView {
-    let of = |form, theme, scale| link.picture(form, theme, scale, &app.zone);
+    let of = |form, theme| link.picture(form, theme, &app.zone);
     let source = |media, form, theme| PictureSource {
         media,
-        link: of(form, theme, 1),
-        dense: of(form, theme, 2),
+        link: of(form, theme),
         size: size::of(definition, form),
     };
     // Where nothing was chosen, the system's dark comes by a source.
@@ -412,16 +448,14 @@ pub fn picture(
     let on_phone = Form { width: PHONE_WIDTH, ..form };
     PictureView {
         details: link.details(&app.zone),
-        link: of(form, alone, 1),
-        dense: of(form, alone, 2),
+        link: of(form, alone),
         size: size::of(definition, form),
-        alt: format!(
-            "{} of {}, {} {}",
-            definition.vertical_label,
-            host.hostname,
-            link.graph,
-            link.range.title(&app.zone).to_lowercase()
-        ),
+        alt: (text.alt)(Alt {
+            label: &definition.vertical_label,
+            host: &host.hostname,
+            graph: link.graph,
+            range: &text.range(link.range, &app.zone),
+        }),
         sources: match theme {
             Some(theme) => vec![source(PHONE, on_phone, theme)],
             None => vec![

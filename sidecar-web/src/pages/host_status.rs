@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::App;
+use crate::app::{App, addresses};
 use crate::error::PageError;
 use crate::form;
 use crate::parameters::Parameters;
@@ -47,13 +47,9 @@ async fn answer(app: &App, parameters: &[u8]) -> Result<Response, PageError> {
     if statuses.is_empty() {
         return Err(PageError::bad_request("parameter address is missing"));
     }
-    let now = App::now();
-    for (host, known) in std::iter::zip(&hosts, app.known(&hosts).await) {
-        if let Some(away) = &known.away {
-            return Err(PageError::unavailable(away.to_string()));
-        }
-        statuses.insert(&host.address, app.status(host, &known, now));
-    }
+    let known = app.statuses(&hosts).await;
+    let known = known.map_err(|away| PageError::unavailable(away.to_string()))?;
+    statuses.extend(std::iter::zip(addresses(&hosts), known));
     let numbers: BTreeMap<&str, Option<u8>> =
         statuses.into_iter().map(|(address, status)| (address, status.number())).collect();
     let json =

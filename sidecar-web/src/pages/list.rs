@@ -9,8 +9,9 @@ use site::{Host, Service, Site};
 
 use crate::app::App;
 use crate::error::PageError;
+use crate::languages;
 use crate::links::Link;
-use crate::pages::frame::{ChosenTheme, Frame};
+use crate::pages::frame::{ChosenTheme, Frame, Notice};
 use crate::pages::html;
 use crate::pages::service_status::StatusesOfServices;
 use crate::parameters::{Parameters, quoted};
@@ -20,7 +21,7 @@ use crate::status::Status;
 #[template(path = "list.html")]
 struct ListPage<'a> {
     frame: Frame,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     selected: Option<&'a str>,
     total: usize,
     entries: Vec<Entry<'a>>,
@@ -32,8 +33,8 @@ struct Entry<'a> {
     name: &'a str,
     link: String,
     count: usize,
-    /// Hosts that are in a warning or critical.
-    problems: usize,
+    /// How many hosts are in a status that somebody should look at, worst first.
+    problems: [(Status, usize); 2],
     is_selected: bool,
 }
 
@@ -52,7 +53,7 @@ struct HostView<'a> {
     hostname: &'a str,
     comments: &'a str,
     link: String,
-    status: &'static str,
+    status: Status,
 }
 
 /// All hosts, or those of one service.
@@ -85,19 +86,25 @@ pub async fn page(
         .collect();
     html(&ListPage {
         frame: Frame::new(theme, &app.zone),
-        notices: app.notices(&statuses.known).await,
+        notices: app.notices(statuses.away.as_ref()).await,
         selected,
         total: app.site.services().iter().map(count).sum(),
         entries: app
             .site
             .services()
             .iter()
-            .map(|service| Entry {
-                name: &service.name,
-                link: service_link(&service.name),
-                count: count(service),
-                problems: statuses.counts(service).problems(),
-                is_selected: Some(service.name.as_str()) == selected,
+            .map(|service| {
+                let counts = statuses.counts(service);
+                Entry {
+                    name: &service.name,
+                    link: service_link(&service.name),
+                    count: count(service),
+                    problems: [
+                        (Status::Critical, counts.critical),
+                        (Status::Warning, counts.warning),
+                    ],
+                    is_selected: Some(service.name.as_str()) == selected,
+                }
             })
             .collect(),
         services,
@@ -111,7 +118,7 @@ impl<'a> HostView<'a> {
             hostname: &host.hostname,
             comments: &host.comments,
             link: Link::to("server").with("address", &host.address).finish(),
-            status: status.name(),
+            status,
         }
     }
 }
@@ -140,6 +147,6 @@ pub fn selected_services<'a>(
     };
     let at = all.iter().position(|service| service.name == name);
     at.and_then(|at| all.get(at..=at)).ok_or_else(|| {
-        PageError::not_found(format!("no service in the configuration is '{}'", quoted(name)))
+        PageError::not_found((languages::text().no_such_service)(&quoted(name))).translated()
     })
 }

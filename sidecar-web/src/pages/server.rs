@@ -8,26 +8,28 @@ use axum::response::Response;
 use line_protocol::Identifier;
 use site::Host;
 
-use crate::app::App;
+use crate::app::{App, Known};
 use crate::error::PageError;
 use crate::links::Link;
 use crate::pages::asked_graph::plugin_of;
 use crate::pages::controls::{Controls, Shown, shape};
-use crate::pages::frame::{ChosenTheme, Frame};
+use crate::pages::frame::{ChosenTheme, Frame, Notice};
 use crate::pages::host_graphs::{self, PluginView, WarningView};
 use crate::pages::html;
 use crate::pages::list::service_link;
 use crate::parameters::Parameters;
+use crate::status::Status;
 
 #[derive(Template)]
 #[template(path = "server.html")]
 struct ServerPage<'a> {
     frame: Frame,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     host: &'a Host,
     service_link: String,
     forget_link: String,
-    status: &'static str,
+    rename_link: String,
+    status: Status,
     controls: Controls,
     warnings: Vec<WarningView>,
     plugins: Vec<PluginView>,
@@ -45,7 +47,7 @@ pub async fn page(
     let now = App::now();
     let shape = shape(&app, &parameters, now, theme)?;
     let mut known = app.known(&[host]).await;
-    let notices = app.notices(&known).await;
+    let notices = app.notices(Known::away(&known)).await;
     let known = known.pop().ok_or_else(|| PageError::internal("no state"))?;
     let plugins: Vec<&Identifier> = host.roll.plugins.iter().collect();
     let alone = std::slice::from_ref(&known);
@@ -56,7 +58,8 @@ pub async fn page(
         host,
         service_link: service_link(&host.service),
         forget_link: Link::to("forget").with("address", &host.address).finish(),
-        status: app.status(host, &known, now).name(),
+        rename_link: Link::to("rename").with("address", &host.address).finish(),
+        status: app.status(host, &known, now),
         controls: Controls::new(
             &app,
             &Shown {

@@ -9,15 +9,17 @@ use axum::response::Response;
 use line_protocol::Identifier;
 use site::Host;
 
-use crate::app::App;
+use crate::app::{App, Known};
 use crate::error::PageError;
+use crate::languages;
 use crate::links::Link;
 use crate::pages::controls::{Controls, Shown, asked_comparison, asked_range};
-use crate::pages::frame::{ChosenTheme, Frame};
+use crate::pages::frame::{ChosenTheme, Frame, Notice};
 use crate::pages::host_graphs::{self, PluginView, Shape};
 use crate::pages::html;
 use crate::parameters::{Parameters, quoted};
 use crate::program_views::PAGE_LIMIT;
+use crate::status::Status;
 
 /// Hosts on one page.
 const MAX_HOSTS: usize = 500;
@@ -29,7 +31,7 @@ const WIDTH: u32 = 420;
 #[template(path = "servers.html")]
 struct ServersPage<'a> {
     frame: Frame,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     controls: Controls,
     columns: Vec<Column<'a>>,
 }
@@ -37,7 +39,7 @@ struct ServersPage<'a> {
 struct Column<'a> {
     host: &'a Host,
     link: String,
-    status: &'static str,
+    status: Status,
     plugins: Vec<PluginView>,
 }
 
@@ -69,7 +71,8 @@ pub async fn page(
     let asked = asked_range(&app, &parameters, now)?;
     let until = Instant::now() + PAGE_LIMIT;
     let compared = asked_comparison(&parameters)?;
-    let shape = Shape { asked, ranges: vec![asked], compared, width: WIDTH, theme, until };
+    let text = languages::text();
+    let shape = Shape { asked, ranges: vec![asked], compared, width: WIDTH, theme, text, until };
     let known = app.known(&hosts).await;
     let addresses: Vec<&str> = hosts.iter().map(|host| host.address.as_str()).collect();
     let shown = Shown {
@@ -82,7 +85,7 @@ pub async fn page(
         compared,
     };
     let controls = Controls::new(&app, &shown, now);
-    let notices = app.notices(&known).await;
+    let notices = app.notices(Known::away(&known)).await;
     let shown = host_graphs::plugins(&app, &hosts, &known, only, &shape).await;
     let columns = std::iter::zip(hosts, &known)
         .zip(shown)
@@ -93,7 +96,7 @@ pub async fn page(
                 .over(&asked, &app.zone)
                 .compared(compared)
                 .finish(),
-            status: app.status(host, known, now).name(),
+            status: app.status(host, known, now),
             plugins,
         })
         .collect();

@@ -10,36 +10,42 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use site::{Host, Service};
 
-use crate::app::{App, Known};
+use crate::app::{App, addresses};
 use crate::error::PageError;
+use crate::redis_away::RedisAway;
 use crate::status::Status;
 
 /// How the hosts of all services are at one time.
 pub struct StatusesOfServices<'a> {
-    /// What is known of each host.
-    pub known: Vec<Known>,
+    /// Set where Redis is away: then all are unknown.
+    pub away: Option<RedisAway>,
     by_address: HashMap<&'a str, Status>,
 }
 
 /// Hosts by their status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    ok: usize,
-    warning: usize,
-    critical: usize,
-    unknown: usize,
+    /// All is as it should be.
+    pub ok: usize,
+    /// Something is not, but they are there.
+    pub warning: usize,
+    /// They are down.
+    pub critical: usize,
+    /// Nobody knows.
+    pub unknown: usize,
 }
 
 impl<'a> StatusesOfServices<'a> {
     /// Asks for all hosts of the configuration.
     pub async fn now(app: &'a App) -> Self {
         let hosts: Vec<&Arc<Host>> = app.site.services().iter().flat_map(Service::hosts).collect();
-        let known = app.known(&hosts).await;
-        let now = App::now();
-        let status = |(host, known): (&&'a Arc<Host>, &Known)| {
-            (host.address.as_str(), app.status(host, known, now))
-        };
-        Self { by_address: std::iter::zip(&hosts, &known).map(status).collect(), known }
+        match app.statuses(&hosts).await {
+            Ok(statuses) => {
+                let by_address = std::iter::zip(addresses(&hosts), statuses).collect();
+                Self { away: None, by_address }
+            }
+            Err(away) => Self { away: Some(away), by_address: HashMap::new() },
+        }
     }
 
     /// Of a host of the configuration.
@@ -61,14 +67,6 @@ impl<'a> StatusesOfServices<'a> {
             } += 1;
         }
         counts
-    }
-}
-
-impl Counts {
-    /// Hosts that somebody should look at.
-    #[must_use]
-    pub fn problems(self) -> usize {
-        self.warning + self.critical
     }
 }
 

@@ -8,7 +8,9 @@ use crate::process::{HOST, Web};
 fn the_first_page_is_small_and_everything_comes_from_here() {
     let web = Web::start();
     let list = web.get("/");
+    let gzip = "accept-encoding: gzip";
     let mut bytes = list.body.len();
+    let mut compressed = web.get_with("/", gzip).body.len();
     let mut texts = vec![list.text(), web.get(&format!("/server?address={HOST}")).text()];
     let page = list.text();
     let assets: BTreeSet<&str> =
@@ -29,6 +31,10 @@ fn the_first_page_is_small_and_everything_comes_from_here() {
         assert_eq!(answer.headers["content-type"], content_type);
         assert!(answer.headers["cache-control"].contains("immutable"));
         bytes += answer.body.len();
+        let small = web.get_with(&format!("/{address}"), gzip);
+        assert_eq!(small.headers["content-encoding"], "gzip", "{address}");
+        assert_eq!(small.headers["vary"], "accept-encoding", "{address}");
+        compressed += small.body.len();
         let text = answer.text().replace("http://www.w3.org/2000/svg", "");
         // What a script imports comes from beside it.
         let (folder, _) = address.rsplit_once('/').unwrap();
@@ -37,7 +43,7 @@ fn the_first_page_is_small_and_everything_comes_from_here() {
         texts.push(text);
     }
     assert!(seen.len() > 5, "{seen:?}");
-    assert!(bytes < 100_000, "{bytes} bytes");
+    assert!(bytes < 100_000 && compressed < 40_000, "{bytes} bytes, {compressed} as gzip");
     for text in texts {
         for outside in ["http://", "https://", "=\"//", "url(", " style=", "href=\"/", "src=\"/"] {
             assert!(!text.contains(outside), "{outside} in {text}");

@@ -1,5 +1,6 @@
 //! What fails costs itself, and no more.
 
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -68,8 +69,8 @@ fn while_redis_is_away_pages_come_with_a_notice_and_statuses_are_unknown() {
     let web = Web::start();
     let list = web.get("/");
     assert_eq!(list.status, 200);
-    let notice =
-        "Statuses are unknown, and what is shown may be old or incomplete. Redis at 127.0.0.1:1 ";
+    let notice = "Statuses are unknown, and what is shown may be old or incomplete. \
+                  <span lang=\"en\">Redis at 127.0.0.1:1 ";
     assert!(list.text().contains(notice), "{}", list.text());
     assert!(list.text().contains("mark unknown"));
     let server = web.get(&format!("/server?address={SILENT_HOST}"));
@@ -80,6 +81,13 @@ fn while_redis_is_away_pages_come_with_a_notice_and_statuses_are_unknown() {
     assert!(both.text().contains("2 servers side by side"));
     assert!(both.text().contains(notice));
     assert_eq!(web.get(&format!("/api/host-status?address={HOST}")).status, 503);
+    // Pages that are open learn it there.
+    let told: Vec<BTreeMap<String, String>> =
+        serde_json::from_str(&web.get("/api/notices").text()).unwrap();
+    let is_told = |told: &BTreeMap<String, String>| {
+        notice.starts_with(&told["text"]) && told["detail"].starts_with("Redis at 127.0.0.1:1 ")
+    };
+    assert!(told.iter().any(is_told), "{told:?}");
     // Of a host that nobody configured, the status is known without asking.
     assert_eq!(web.get("/api/host-status?address=10.9.9.9").text(), r#"{"10.9.9.9":2}"#);
     assert_eq!(web.get("/healthz").text(), "ok\n");
@@ -117,7 +125,7 @@ fn changed_files_are_followed_and_a_faulty_one_leaves_the_old_in_force_with_a_no
             std::thread::sleep(Duration::from_millis(50));
         }
     };
-    let notice = "The configuration of before holds: ";
+    let notice = "The configuration of before holds.";
     std::fs::write(&roll, "metrics: base\n").unwrap();
     let page = page_with(notice);
     assert!(page.contains("all.yml:1: metrics is &#39;base&#39;; it must be a list."), "{page}");

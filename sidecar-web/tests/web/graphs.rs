@@ -6,25 +6,18 @@ const BASE: [&str; 4] = ["cpu", "loadavg-1", "memory-usage", "tcp-established"];
 const REDIS: [&str; 9] =
     ["cmd", "conn", "mem", "keys", "evicted", "fragmentation", "pubsub_ch", "slowlog", "unsaved"];
 
-/// The pictures of a page: address, width and height as the page says them, and pixels a pixel.
-fn pictures(page: &str) -> Vec<(String, u32, u32, u32)> {
+/// The pictures of a page: address, width and height as the page says them.
+fn pictures(page: &str) -> Vec<(String, u32, u32)> {
     let attribute = |tag: &str, name: &str| {
         let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
         rest.split('"').next().unwrap().replace("&#38;", "&")
     };
     let mut pictures = Vec::new();
-    for start in ["<img src=\"graph", "<source media"] {
+    for (start, source) in [("<img src=\"graph", "src"), ("<source media", "srcset")] {
         for (at, _) in page.match_indices(start) {
             let tag = page[at..].split('>').next().unwrap();
             let number = |name| attribute(tag, name).parse().unwrap();
-            let (width, height) = (number("width"), number("height"));
-            for address in attribute(tag, "srcset").split(", ") {
-                let (address, scale) = match address.strip_suffix(" 2x") {
-                    Some(dense) => (dense, 2),
-                    None => (address, 1),
-                };
-                pictures.push((address.to_owned(), width, height, scale));
-            }
+            pictures.push((attribute(tag, source), number("width"), number("height")));
         }
     }
     pictures
@@ -38,12 +31,16 @@ fn each_picture_of_a_page_is_drawn_at_the_size_that_the_page_keeps_for_it() {
     for (term, ranges) in [("hour", 1), ("day", 2), ("month", 4)] {
         let page = web.get(&format!("/server?address={HOST}&term={term}")).text();
         let found = pictures(&page);
-        // Of each graph and range: light in twice the pixels (the usual one is src), and three
-        // other kinds of screens in both densities.
-        assert_eq!(found.len(), (BASE.len() + REDIS.len()) * ranges * 7, "{term}");
-        for (address, width, height, scale) in found {
-            let picture = web.get(&format!("/{address}"));
-            assert_eq!(picture.picture_size(), (width * scale, height * scale), "{address}");
+        // Of each graph and range: light, and three other kinds of screens.
+        assert_eq!(found.len(), (BASE.len() + REDIS.len()) * ranges * 4, "{term}");
+        for (address, width, height) in found {
+            let drawing = web.get(&format!("/{address}")).drawing();
+            let size = format!(" width=\"{width}\" height=\"{height}\" ");
+            assert!(drawing.contains(&size), "{address}: {size} {drawing:.200}");
+            // As a PNG it takes the same room, in twice the pixels too.
+            let png = address.replace("&format=svg", "&scale=2");
+            let png = web.get(&format!("/{png}"));
+            assert_eq!(png.picture_size(), (width * 2, height * 2), "{address}");
         }
     }
 }

@@ -3,15 +3,22 @@
 
 mod access;
 mod assets;
+mod drawings;
 mod faults;
 mod graphs;
+mod hangup;
+mod languages;
 mod numbers;
 mod observed;
+mod oidc;
 mod process;
 mod programs;
+mod provider;
 mod proxy;
 mod refusals;
+mod security_headers;
 mod service_status;
 mod serving;
 mod theme;
 mod tls;
+mod zone;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{HOST, Web, rrdtool};
+use crate::process::{HOST, Web, command_of, rrdtool};
 
 const REDIS: [&str; 9] =
     ["cmd", "conn", "mem", "keys", "evicted", "fragmentation", "pubsub_ch", "slowlog", "unsaved"];
@@ -75,6 +75,31 @@ fn each_graph_has_numbers_under_the_names_of_its_legend() {
         }
         // Not all: a prediction needs more than these two hours.
         assert!(series.iter().any(|one| one["last"].is_f64()), "{graph}: {numbers}");
+    }
+}
+
+#[test]
+fn the_prediction_of_a_disk_begins_with_what_is_known_of_it_and_goes_on_to_the_end() {
+    let web = Web::start();
+    web.record("base", &["disk-usage-vda"]);
+    let of =
+        format!("/graph?address={HOST}&plugin_identifier=base&graph=disk-usage-vda&format=json");
+    // An hour is known as a whole, of the day only the last two hours.
+    for (term, is_whole) in [("hour", true), ("day", false)] {
+        let numbers = json(&web, &format!("{of}&term={term}"));
+        let rows = |name: &str| {
+            let series = numbers["series"].as_array().unwrap();
+            let found = series.iter().find(|one| one["name"] == name);
+            found.unwrap_or_else(|| panic!("{name}: {numbers}"))["values"]
+                .as_array()
+                .unwrap()
+                .clone()
+        };
+        let first = |rows: &[Value]| rows.iter().position(Value::is_f64).unwrap();
+        let (used, prediction) = (rows("Used"), rows("Prediction"));
+        assert_eq!(first(&used) < 2, is_whole, "{term}");
+        assert_eq!(first(&prediction), first(&used), "{term}");
+        assert!(prediction[first(&used)..].iter().all(Value::is_f64), "{term}: {numbers}");
     }
 }
 
@@ -150,14 +175,7 @@ fn the_page_of_a_graph_has_its_table_and_the_command_that_draws_it() {
     assert_eq!(page.status, 200, "{}", page.text());
     let page = page.text();
     assert!(page.contains("<th scope=\"row\">"), "{page}");
-    let (_, command) = page.split_once("<pre>rrdtool graph").unwrap();
-    let (command, _) = command.split_once("</pre>").unwrap();
-    let command = format!("rrdtool graph{command}")
-        .replace("&#39;", "'")
-        .replace("&#38;", "&")
-        .replace("&#60;", "<")
-        .replace("&#62;", ">")
-        .replace("&#34;", "\"");
+    let command = command_of(&page);
     let ran = Command::new("sh")
         .args(["-c", &command])
         .current_dir(web.folder.path())

@@ -203,6 +203,15 @@ impl Answer {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
+    /// The text of an SVG of our own drawing.
+    pub fn drawing(&self) -> String {
+        assert_eq!(self.status, 200, "{}", self.text());
+        assert_eq!(self.headers["content-type"], "image/svg+xml");
+        let text = self.text();
+        assert!(text.starts_with("<svg ") && text.ends_with("</svg>"), "{text}");
+        text
+    }
+
     /// Width and height of a PNG.
     pub fn picture_size(&self) -> (u32, u32) {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
@@ -226,6 +235,20 @@ fn without_chunks(mut rest: &[u8]) -> Vec<u8> {
         body.extend_from_slice(&rest[end + 2..][..length]);
         rest = &rest[end + 2 + length + 2..];
     }
+}
+
+/// The `rrdtool` command that the page of a graph shows.
+pub fn command_of(page: &str) -> String {
+    let (_, command) = page.split_once("<pre>rrdtool graph").unwrap();
+    let (command, _) = command.split_once("</pre>").unwrap();
+    let mut command = format!("rrdtool graph{command}");
+    // The sign of all of them at the end.
+    for (escape, plain) in
+        [("&#39;", "'"), ("&#34;", "\""), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")]
+    {
+        command = command.replace(escape, plain);
+    }
+    command
 }
 
 /// Runs the stock rrdtool.

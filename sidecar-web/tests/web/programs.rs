@@ -67,6 +67,34 @@ fn a_view_program_that_fails_shows_its_reason_in_its_place_and_costs_the_rest_no
 }
 
 #[test]
+fn a_graph_whose_program_is_not_ready_is_to_be_asked_for_again() {
+    // It prints its graphs at once, and what they draw when the file is there.
+    let slow = "#!/bin/sh\ncase $* in\n*--graph*) until [ -e \"${0%/*}/go\" ]; do sleep 0.1; done\n\
+                echo Commands\necho 'DEF:a=<%RRD total_commands_processed.derive %>:x:AVERAGE'\n\
+                echo 'AREA:a#00AA00:Commands' ;;\n*) printf '#Store\\ncommands\\n' ;;\nesac\n";
+    let web = Web::start_after(|folder| write(folder, slow));
+    web.record("redis", &["cmd"]);
+    let graph = format!("/graph?address={HOST}&plugin_identifier=redis&graph=commands&term=hour");
+    // At once: the program has its own limit.
+    let (asked_of, asked_for) = (&web, &graph);
+    let answers = std::thread::scope(|scope| {
+        let asked = ["accept: image/png", "accept: text/html"]
+            .map(|accept| scope.spawn(move || asked_of.get_with(asked_for, accept)));
+        asked.map(|asked| asked.join().unwrap())
+    });
+    for answer in answers {
+        let text = answer.text();
+        assert_eq!(answer.status, 503, "{text}");
+        assert!(text.contains("view program redis.sh: not ready yet"), "{text}");
+        assert_eq!(answer.headers["retry-after"], "5");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    assert!(!web.log().contains("answered 500"), "{}", web.log());
+    std::fs::write(web.folder.path().join("metrics_plugins/view/go"), "").unwrap();
+    test_redis::eventually("the graph", || (web.get(&graph).status == 200).then_some(()));
+}
+
+#[test]
 fn view_programs_that_hang_cost_many_hosts_one_wait_and_say_so_in_their_places() {
     let hanging = "#!/bin/sh\nexec sleep 1000\n";
     let hosts = || (0..60).map(|n| format!("10.2.0.{n}"));

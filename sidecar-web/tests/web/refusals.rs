@@ -16,7 +16,11 @@ fn each_bad_parameter_is_refused_with_value_and_rule() {
         (format!("/server?address={long}"), 404, "xxx…'"),
         (format!("/server?address={HOST}&term=decade"), 400, "term 'decade' must be hour,"),
         (format!("/server?address={HOST}&term=custom"), 400, "from is missing"),
-        (format!("/server?address={HOST}&term=custom&from=1&to=soon"), 400, "to 'soon' must be"),
+        (
+            format!("/server?address={HOST}&term=custom&from=1404860400&to=soon"),
+            400,
+            "to 'soon' must be",
+        ),
         (format!("/server?address={HOST}&plugin_identifier=http"), 404, "must be one of host"),
         ("/servers".to_owned(), 400, "0 addresses; the page shows 1 to 500"),
         (format!("/servers?{}", addresses(501)), 400, "501 addresses"),
@@ -66,7 +70,7 @@ fn each_bad_parameter_is_refused_with_value_and_rule() {
         (format!("/server?address={HOST}&compare=x"), 400, "compare 'x' must be day"),
         (format!("/servers?address={HOST}&compare=x"), 400, "compare 'x' must be day"),
         (
-            format!("{graph}&term=custom&from=2&to=1"),
+            format!("{graph}&term=custom&from=1404860402&to=1404860401"),
             400,
             "a minute at least and ten years at most",
         ),
@@ -84,6 +88,92 @@ fn each_bad_parameter_is_refused_with_value_and_rule() {
         assert_eq!(answer.status, status, "{target}: {text}");
         assert!(text.contains(says), "{target}: {text}");
         assert!(text.len() < 400, "{target}: {text}");
+    }
+}
+
+/// Values that look for other files, break texts or are too much, as a query has them.
+fn hostile() -> Vec<String> {
+    let written = [
+        "..%2f..%2fetc%2fpasswd",
+        "%2e%2e/%2e%2e",
+        "a%00b",
+        "%0d%0aset-cookie:x=1",
+        "%ff%fe%80",
+        "%3Cscript%3E",
+        "--help",
+        "*",
+        "\u{1f4a5}",
+    ];
+    written.map(str::to_owned).into_iter().chain(["x".repeat(5000), "-1".to_owned()]).collect()
+}
+
+#[test]
+fn a_hostile_value_of_any_parameter_is_refused_by_name_and_shows_no_other_host_s_file() {
+    let web = Web::start();
+    web.record("base", &["loadavg-1"]);
+    let details = format!("address={HOST}&plugin_identifier=base&graph=loadavg-1");
+    let pages = [
+        (
+            "/details",
+            details.as_str(),
+            ["address", "plugin_identifier", "graph", "term"].as_slice(),
+        ),
+        ("/details", &details, &["width", "height", "legend", "scale", "theme", "compare"]),
+        ("/graph", &details, &["address", "plugin_identifier", "graph", "term", "format", "rows"]),
+        ("/graph", &details, &["width", "height", "legend", "scale", "theme", "compare"]),
+        ("/server", &details, &["address", "plugin_identifier", "term", "compare"]),
+        ("/", "", &["service"]),
+        ("/api/servers", "", &["service"]),
+    ];
+    for (page, query, names) in pages {
+        for name in names {
+            for bad in hostile() {
+                // The first of two values counts, so the good one behind it saves nothing.
+                let target = format!("{page}?{name}={bad}&{query}");
+                check_refused(&web, &target, &format!("{name} '"), &bad);
+            }
+        }
+    }
+    for (name, other) in [("from", "to"), ("to", "from")] {
+        for bad in hostile().into_iter().filter(|bad| bad != "-1") {
+            let target = format!("/details?{details}&term=custom&{name}={bad}&{other}=1700000000");
+            check_refused(&web, &target, &format!("{name} '"), &bad);
+        }
+    }
+    // Another host's plugin or file.
+    for (plugin, graph) in [("redis", "loadavg-1"), ("base", "..%2f..%2f2001:db8::1%2fbase%2fcpu")]
+    {
+        let target = format!("/details?address={HOST}&plugin_identifier={plugin}&graph={graph}");
+        check_refused(&web, &target, "graph '", graph);
+    }
+}
+
+#[track_caller]
+fn check_refused(web: &Web, target: &str, says: &str, bad: &str) {
+    let answer = web.get(target);
+    let (text, target) = (answer.text(), &target[..target.len().min(200)]);
+    assert!([400, 404].contains(&answer.status), "{target}: {} {text}", answer.status);
+    let address = "no host in the configuration has address '";
+    let service = "no service in the configuration is '";
+    let named = [says, address, service].iter().any(|says| text.contains(says));
+    assert!(named && text.len() < 450, "{target} ({bad}): {text}");
+    let is_plain = text.trim_end().chars().all(|c| !c.is_control());
+    assert!(is_plain && !answer.headers.contains_key("set-cookie"), "{target}: {text}");
+}
+
+#[test]
+fn pages_that_take_no_parameter_or_any_address_stay_as_they_are_whatever_is_asked() {
+    let web = Web::start();
+    for bad in hostile() {
+        for page in ["/pipeline", "/healthz", "/metrics", "/api/service-status"] {
+            let answer = web.get(&format!("{page}?address={bad}&service={bad}&{bad}"));
+            assert_eq!(answer.status, 200, "{page} {bad}: {}", answer.text());
+        }
+        // One that is configured nowhere is as bad as one that is down.
+        let answer = web.get(&format!("/api/host-status?address={bad}"));
+        assert_eq!(answer.status, 200, "{bad}: {}", answer.text());
+        assert!(answer.text().starts_with("{\"") && answer.text().ends_with("\":2}"), "{bad}");
+        assert_eq!(answer.headers["content-type"], "application/json");
     }
 }
 

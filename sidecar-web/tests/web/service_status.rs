@@ -11,5 +11,11 @@ fn while_redis_is_away_every_host_is_unknown_and_none_counts_as_well_or_as_a_pro
     let expected =
         serde_json::json!({"Shop": {"ok": 0, "warning": 0, "critical": 0, "unknown": 2}});
     assert_eq!(counts, expected);
-    assert!(web.get("/").text().contains(r#"<span class="problems" hidden>"#));
+    let list = web.get("/").text();
+    for badge in [
+        r#"<span class="critical" title="Critical" hidden>"#,
+        r#"<span class="warning" title="Warning" hidden>"#,
+    ] {
+        assert!(list.contains(badge), "{badge}: {list}");
+    }
 }

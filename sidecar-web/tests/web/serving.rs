@@ -41,6 +41,69 @@ fn a_preface_in_pieces_is_http_2_and_what_only_begins_like_it_is_http_1() {
     assert_eq!(other.status, 405);
 }
 
+/// Reads a frame of HTTP/2: its type, its stream, and what it brings.
+fn frame(stream: &mut impl Read) -> (u8, u32, Vec<u8>) {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).unwrap();
+    (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
+}
+
+#[test]
+fn one_stream_more_than_a_connection_may_have_is_refused_and_the_others_are_answered() {
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const MOST: u32 = 100;
+    let web = Web::start();
+    let mut stream = web.connect();
+    let send = |stream: &mut std::net::TcpStream, kind: u8, flags: u8, id: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &id.to_be_bytes()].concat();
+        stream.write_all(&[&head, payload].concat()).unwrap();
+    };
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    send(&mut stream, SETTINGS, 0, 0, &[]);
+    let (kind, _, settings) = frame(&mut stream);
+    assert_eq!(kind, SETTINGS);
+    // SETTINGS_MAX_CONCURRENT_STREAMS.
+    let most = [&[0, 3][..], &MOST.to_be_bytes()].concat();
+    assert!(settings.chunks(6).any(|setting| setting == most), "{settings:?}");
+
+    // Forms whose bytes do not come yet: method POST, scheme http, path, authority.
+    let path = b"/api/host-status";
+    let head = [&[0x83, 0x86, 0x04, path.len() as u8], &path[..], &[0x01, 1, b'x']].concat();
+    let ids = (0..=MOST).map(|n| 2 * n + 1);
+    let refused = 2 * MOST + 1;
+    for id in ids.clone() {
+        // END_HEADERS alone.
+        send(&mut stream, HEADERS, 4, id, &head);
+    }
+    let reset = loop {
+        let (kind, id, payload) = frame(&mut stream);
+        assert_ne!(kind, HEADERS, "stream {id} is answered before its form has come");
+        if kind == RST_STREAM {
+            break (id, payload);
+        }
+    };
+    // REFUSED_STREAM: it may be tried again.
+    assert_eq!(reset, (refused, vec![0, 0, 0, 7]));
+    for id in ids.filter(|id| *id != refused) {
+        // END_STREAM: an empty form, which is refused with a text.
+        send(&mut stream, DATA, 1, id, &[]);
+    }
+    let mut answered = std::collections::BTreeSet::new();
+    while answered.len() < MOST as usize {
+        if let (HEADERS, id, _) = frame(&mut stream) {
+            answered.insert(id);
+        }
+    }
+    assert!(!answered.contains(&refused));
+}
+
 #[test]
 fn a_client_that_is_silent_slow_or_gone_is_let_go() {
     let web = Web::start();

@@ -8,10 +8,12 @@ use crate::access::eventually;
 use crate::process::Web;
 
 /// Makes a certificate for 127.0.0.1 and its key.
-fn certify(folder: &Path) {
+pub fn certify(folder: &Path) {
     let ran = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-subj", "/CN=web", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+        .args(["-subj", "/CN=web", "-addext", "subjectAltName=IP:127.0.0.1"])
+        // So that it may be trusted by itself.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
         .arg(folder.join("key"))
         .arg("-out")
         .arg(folder.join("certificate"))
