@@ -47,6 +47,10 @@ pub fn describe(bench: &Bench) -> String {
             "collectd: {}",
             first_line("dpkg-query", &["-W", "-f", "${Version}", "collectd-core"])
         ),
+        format!(
+            "node exporter: {}",
+            first_line("dpkg-query", &["-W", "-f", "${Version}", "prometheus-node-exporter"])
+        ),
         format!("Prometheus: {}", first_line("prometheus", &["--version"])),
     ];
     lines.iter().map(|line| format!("- {line}\n")).collect()

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 
 use bench::{Bench, Scale};
-use benchmarks::{create, memory, poll, push, steady, web, write};
+use benchmarks::{agent, create, memory, poll, push, steady, web, write};
 
 /// What may go wrong while measuring, in words.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -75,6 +75,8 @@ enum Part {
     Poll,
     /// Pictures a second, and pages of a large site
     Web,
+    /// What it takes to read a machine each minute
+    Agent,
     /// All of these
     All,
 }
@@ -90,6 +92,7 @@ impl Part {
             Self::Steady => Some(("steady", steady::run)),
             Self::Poll => Some(("poll", poll::run)),
             Self::Web => Some(("web", web::run)),
+            Self::Agent => Some(("agent", agent::run)),
             Self::All => None,
         }
     }

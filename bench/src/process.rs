@@ -71,10 +71,29 @@ impl Process {
         for task in fs::read_dir(self.proc("task"))? {
             // A thread may end meanwhile.
             let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            nanoseconds += text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
+            nanoseconds += on_a_processor(&text).unwrap_or(0.0);
         }
         let written = field(&fs::read_to_string(self.proc("io"))?, "write_bytes:")?;
         Ok(Usage { cpu: nanoseconds / 1e9, written })
+    }
+
+    /// Seconds on a processor of all threads, those that have ended too.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn cpu_of_all_threads(&self) -> Result<f64> {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut clock = 0;
+        // SAFETY: the child has not been waited for, so its id is its own; both are written within their
+        // bounds.
+        let asked = unsafe {
+            libc::clock_getcpuclockid(self.child.id().cast_signed(), &mut clock) == 0
+                && libc::clock_gettime(clock, &mut time) == 0
+        };
+        if !asked {
+            return Err("the system does not say what a process has used".into());
+        }
+        Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
     }
 
     /// Its memory in RAM, in bytes.
@@ -104,6 +123,20 @@ impl std::ops::Sub for Usage {
     fn sub(self, before: Self) -> Self {
         Self { cpu: self.cpu - before.cpu, written: self.written.saturating_sub(before.written) }
     }
+}
+
+/// Seconds that the thread which asks was on a processor.
+///
+/// # Errors
+/// Where /proc does not say.
+pub fn of_this_thread() -> Result<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(on_a_processor(&text).ok_or("/proc/thread-self/schedstat has no time")? / 1e9)
+}
+
+/// The first field of a thread's `schedstat`, in nanoseconds.
+fn on_a_processor(schedstat: &str) -> Option<f64> {
+    schedstat.split(' ').next()?.parse().ok()
 }
 
 /// A loopback port that was free a moment ago.

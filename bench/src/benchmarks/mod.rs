@@ -1,5 +1,6 @@
 //! One file a benchmark; each gives its Markdown tables.
 
+pub mod agent;
 pub mod create;
 pub mod memory;
 pub mod poll;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::Result;
 use crate::bench::Bench;
 use crate::http::Connection;
-use crate::process::{Process, free_port};
+use crate::process::{self, Process, free_port};
 use crate::redis_server::{Journal, RedisServer};
 use crate::rrdtool::{self, Loop};
 use crate::statistics::{median, percentile};
@@ -71,8 +71,8 @@ const CONNECTIONS: usize = 8;
 pub fn run(bench: &Bench) -> Result<String> {
     let site = Site::make(bench)?;
     Ok(format!(
-        "{} hosts with a day of base's {} series each; a picture is one of {} graphs of a host over a day, 500 pixels wide, a PNG of some 25 kB. \
-         {CONNECTIONS} connections ask, from the same machine.\n\n{}\n{}\n{}",
+        "{} hosts with a day of base's {} series each; a picture is one of {} graphs of a host over a day, 500 pixels wide. \
+         An SVG of kurado-web is of its own drawing, a PNG librrd's. {CONNECTIONS} connections ask, from the same machine.\n\n{}\n{}\n{}",
         site.hosts,
         KEYS.len(),
         GRAPHS.len(),
@@ -234,50 +234,8 @@ impl<'a> Site<'a> {
         Ok(commands)
     }
 
-    /// Pictures that nobody has asked for before.
+    /// Pictures that nobody has asked for before, in each format.
     fn drawn(&self) -> Result<String> {
-        let commands = self.commands()?;
-        let pictures = self.pictures();
-        let count = pictures.len() as f64;
-        let mut rates: [[Vec<f64>; 3]; 2] = Default::default();
-        for round in 0..=self.bench.rounds {
-            for workers in [1, 2] {
-                eprintln!("  drawn by {workers}, round {round}");
-                let web = {
-                    let running = self.start(workers)?;
-                    count
-                        / timed(workers.max(2) * 2, &pictures, |connection, picture| {
-                            let connection = match connection {
-                                Some(connection) => connection,
-                                None => connection.insert(Connection::open(running.port)?),
-                            };
-                            match connection.get(&format!("/graph?{picture}"), None)?.status {
-                                200 => Ok(()),
-                                status => Err(format!("{picture}: {status}").into()),
-                            }
-                        })?
-                };
-                let command = count
-                    / timed(workers, &commands, |_: &mut Option<()>, command| {
-                        rrdtool::draw(command)
-                    })?;
-                let in_loop = count
-                    / timed(workers, &commands, |rrdtool, command| {
-                        match rrdtool {
-                            Some(rrdtool) => rrdtool,
-                            None => rrdtool.insert(Loop::start()?),
-                        }
-                        .draw(command)
-                    })?;
-                // The first one warms everything up.
-                if round > 0 {
-                    for (rates, rate) in rates[workers - 1].iter_mut().zip([web, command, in_loop])
-                    {
-                        rates.push(rate);
-                    }
-                }
-            }
-        }
         let mut table = Table::new(&[
             "pictures a second, not drawn before",
             "kurado-web",
@@ -286,18 +244,64 @@ impl<'a> Site<'a> {
             "of the commands",
             "of the loop",
         ]);
-        for (rates, name) in rates.iter().zip(["1 worker", "2 workers"]) {
-            let [web, command, in_loop] = rates.each_ref().map(|rates| median(rates));
-            table.row(vec![
-                name.to_owned(),
-                number(web),
-                number(command),
-                number(in_loop),
-                ratio(web, command),
-                ratio(web, in_loop),
-            ]);
+        let png = self.commands()?;
+        let svg: Vec<Vec<String>> = png.iter().map(|words| as_svg(words)).collect();
+        for (format, commands) in [("svg", svg), ("png", png)] {
+            for workers in [1, 2] {
+                let [web, command, in_loop] = self.rates(format, &commands, workers)?;
+                table.row(vec![
+                    format!("{}, {workers} worker{}", format.to_uppercase(), &"s"[..workers - 1]),
+                    number(web),
+                    number(command),
+                    number(in_loop),
+                    ratio(web, command),
+                    ratio(web, in_loop),
+                ]);
+            }
         }
         Ok(table.to_string())
+    }
+
+    /// Pictures a second: of the web, of a command each, of librrd in a loop.
+    fn rates(&self, format: &str, commands: &[Vec<String>], workers: usize) -> Result<[f64; 3]> {
+        let pictures = self.pictures();
+        let count = pictures.len() as f64;
+        let mut rates: [Vec<f64>; 3] = Default::default();
+        for round in 0..=self.bench.rounds {
+            eprintln!("  {format} drawn by {workers}, round {round}");
+            let web = {
+                let running = self.start(workers)?;
+                count
+                    / timed(workers.max(2) * 2, &pictures, |connection, picture| {
+                        let connection = match connection {
+                            Some(connection) => connection,
+                            None => connection.insert(Connection::open(running.port)?),
+                        };
+                        let path = format!("/graph?{picture}&format={format}");
+                        match connection.get(&path, None)?.status {
+                            200 => Ok(()),
+                            status => Err(format!("{picture}: {status}").into()),
+                        }
+                    })?
+            };
+            let command = count
+                / timed(workers, commands, |_: &mut Option<()>, command| rrdtool::draw(command))?;
+            let in_loop = count
+                / timed(workers, commands, |rrdtool, command| {
+                    match rrdtool {
+                        Some(rrdtool) => rrdtool,
+                        None => rrdtool.insert(Loop::start()?),
+                    }
+                    .draw(command)
+                })?;
+            // The first one warms everything up.
+            if round > 0 {
+                for (rates, rate) in rates.iter_mut().zip([web, command, in_loop]) {
+                    rates.push(rate);
+                }
+            }
+        }
+        Ok(rates.each_ref().map(|rates| median(rates)))
     }
 
     /// One picture again and again, sent and not sent.
@@ -307,11 +311,12 @@ impl<'a> Site<'a> {
         // A range of its own: that of a day would move on with each minute.
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let (from, path) = (now - 86_400, &pictures[0]);
-        let path = format!("/graph?{path}&term=custom&from={from}&to={now}");
+        let path = format!("/graph?{path}&format=svg&term=custom&from={from}&to={now}");
         let tag = Connection::open(running.port)?.get(&path, None)?.tag;
         let tag = tag.ok_or("the picture has no entity tag")?;
         let mut table =
             Table::new(&["kept pictures", "answers a second", "CPU of kurado-web, us each"]);
+        let mut asking = Vec::new();
         for (name, known, status) in
             [("sent", None, 200), ("304 Not Modified", Some(tag.as_str()), 304)]
         {
@@ -319,6 +324,7 @@ impl<'a> Site<'a> {
             let mut costs = Vec::new();
             for _ in 0..self.bench.rounds {
                 let (answered, before) = (AtomicUsize::new(0), running.process.usage()?);
+                let asked_for = Mutex::new(0.0);
                 let end = Instant::now() + KEPT_FOR;
                 let fault = Mutex::new(None);
                 std::thread::scope(|scope| {
@@ -333,6 +339,8 @@ impl<'a> Site<'a> {
                                     }
                                     answered.fetch_add(1, Ordering::Relaxed);
                                 }
+                                *asked_for.lock().unwrap_or_else(|e| e.into_inner()) +=
+                                    process::of_this_thread()?;
                                 Ok(())
                             };
                             if let Err(error) = ask() {
@@ -347,10 +355,16 @@ impl<'a> Site<'a> {
                 let answered = answered.into_inner() as f64;
                 rates.push(answered / KEPT_FOR.as_secs_f64());
                 costs.push(1e6 * (running.process.usage()? - before).cpu / answered);
+                asking.push(
+                    1e6 * asked_for.into_inner().unwrap_or_else(|e| e.into_inner()) / answered,
+                );
             }
             table.row(vec![name.to_owned(), number(median(&rates)), number(median(&costs))]);
         }
-        Ok(table.to_string())
+        Ok(format!(
+            "{table}\nWho asks takes {} us of CPU each beside that.\n",
+            number(median(&asking))
+        ))
     }
 
     /// Whole pages.
@@ -391,6 +405,16 @@ impl<'a> Site<'a> {
         let painted = first_paint(running.port)?;
         Ok(format!("{table}\nFirst paint of that list in Chromium: {painted}.\n"))
     }
+}
+
+/// The same command for an SVG.
+fn as_svg(words: &[String]) -> Vec<String> {
+    let mut is_format = false;
+    let word = |word: &String| {
+        let is_this = std::mem::replace(&mut is_format, word == "--imgformat");
+        if is_this { "SVG".to_owned() } else { word.clone() }
+    };
+    words.iter().map(word).collect()
 }
 
 /// What the browser says, in words.
