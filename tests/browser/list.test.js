@@ -66,9 +66,9 @@ async function tellStatuses(page, statuses) {
   const told = Object.fromEntries(addresses.map((address, at) => [address, statuses[at] ?? 0]));
   await page.route("**/api/host-status", (route) => route.fulfill({ json: told }));
   const service = await page.locator("[data-service]").first().getAttribute("data-service");
-  const critical = Object.values(told).filter((status) => status === 2).length;
+  const [warning, critical] = [1, 2].map((asked) => Object.values(told).filter((status) => status === asked).length);
   await page.route("**/api/service-status", (route) =>
-    route.fulfill({ json: { [service]: { ok: 0, warning: 0, critical, unknown: 0 } } }));
+    route.fulfill({ json: { [service]: { ok: 0, warning, critical, unknown: 0 } } }));
 }
 
 test("a minute later statuses are others without a reload, and problems come first on wish", async (context) => {
@@ -84,8 +84,8 @@ test("a minute later statuses are others without a reload, and problems come fir
   await chip("critical").getByText("1", { exact: true }).waitFor();
   assert.equal(await chip("warning").locator("b").innerText(), "1");
   assert.equal(await chip("ok").locator("b").innerText(), String(configured.length - 2));
-  const problems = page.locator("[data-service] .problems").first();
-  await problems.getByText("1", { exact: true }).waitFor();
+  const service = page.locator("[data-service]").first();
+  await service.locator(".problems .critical").getByText("1", { exact: true }).waitFor();
 
   await page.getByLabel("Problems first").check();
   const sorted = await names();
@@ -100,6 +100,28 @@ test("a minute later statuses are others without a reload, and problems come fir
   await chip("critical").click();
   await page.getByLabel("Problems first").uncheck();
   assert.deepEqual(await names(), configured);
+});
+
+test("in the sidebar a warning is not taken for a host that is down: by colour, title and name", async (context) => {
+  const page = await newPage(context);
+  await page.clock.install();
+  await open(page);
+  await tellStatuses(page, [1, 1, 2]);
+  await page.clock.runFor(61_000);
+  const service = page.locator("[data-service]").first();
+  const [down, warned] = [service.getByTitle("Critical"), service.getByTitle("Warning")];
+  await down.getByText("1", { exact: true }).waitFor();
+  assert.equal(await warned.locator("b").innerText(), "2");
+  const background = (badge) => badge.evaluate((element) => getComputedStyle(element).backgroundColor);
+  assert.notEqual(await background(down), await background(warned));
+  const total = await page.locator("[data-service] .count").first().innerText();
+  const names = (await service.textContent()).replace(/\s+/g, " ");
+  assert.match(names, new RegExp(`Critical: 1 ?Warning: 2 ?Hosts: ${total.match(/\d+/)[0]}`));
+
+  await tellStatuses(page, [1]);
+  await page.clock.runFor(61_000);
+  await warned.getByText("1", { exact: true }).waitFor();
+  assert.equal(await down.isVisible(), false);
 });
 
 test("the header is small where that was chosen, which is remembered", async (context) => {

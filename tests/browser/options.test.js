@@ -60,7 +60,7 @@ test("each minute pictures come anew and the page says when, unless that was swi
   const next = page.waitForRequest(/\/graph\?.*at=\d/);
   await page.clock.runFor(61_000);
   await next;
-  assert.notEqual(await page.locator("#refreshed").innerText(), said);
+  await page.waitForFunction((said) => document.getElementById("refreshed").innerText !== said, said);
   assert.ok(asked.length > 0);
 
   await page.getByLabel("Refresh each minute").uncheck();
@@ -87,7 +87,7 @@ test("while a graph is dragged over, nothing is refreshed under the pointer", as
   assert.equal(await page.locator("#refreshed").textContent(), said);
   await page.keyboard.press("Escape");
   await page.clock.runFor(2_000);
-  assert.notEqual(await page.locator("#refreshed").textContent(), said);
+  await page.waitForFunction((said) => document.getElementById("refreshed").textContent !== said, said);
   await page.mouse.up();
 });
 

@@ -94,7 +94,7 @@ export async function pictureOf(page, graph) {
 // The numbers of a picture and where its values stand in the window.
 export async function canvasOf(picture) {
   const found = await picture.evaluate(async (image) => {
-    const numbers = await (await fetch(image.currentSrc + "&format=json")).json();
+    const numbers = await (await fetch(image.currentSrc.replace("&format=svg", "&format=json&picture=svg"))).json();
     const shown = image.getBoundingClientRect();
     const { canvas } = numbers;
     // What the page kept for the picture that was chosen, before its scripts did anything; it may be

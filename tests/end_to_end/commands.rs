@@ -173,6 +173,43 @@ fn a_host_tells_its_plugins_meta_and_warnings() {
 }
 
 #[test]
+fn states_tell_of_each_host_when_plugins_were_received_and_how_many_warnings_live() {
+    let server = Server::start(&[]);
+    let before = i64::from(now());
+    server.push(&sample::with_address("10.0.0.1"));
+    server.push(
+        "10.0.0.1\thttp%3A80.warn.command\tconnection refused\t1404873350\n\
+         10.0.0.1\thttp%3A80.warn.other\tslow\t1404873350",
+    );
+    let states: Vec<Option<Vec<Value>>> =
+        server.run("KURADO.STATES 10.0.0.1 10.0.0.9 10.0.0.1 web-1.example");
+    let [Some(known), None, Some(again), None] = &*states else { panic!("{states:?}") };
+    assert_eq!(known, again);
+    let name = |text: &str| Value::BulkString(text.into());
+    let [base, Value::Int(received), Value::Int(0), http, Value::Int(0), Value::Int(2)] = &**known
+    else {
+        panic!("{known:?}")
+    };
+    assert_eq!((base, http), (&name("base"), &name("http%3A80")));
+    assert!(*received >= before);
+}
+
+#[test]
+fn states_are_of_a_thousand_hosts_at_most_and_of_addresses_alone() {
+    let server = Server::start(&[]);
+    let words = |count: usize| [vec!["KURADO.STATES"], vec!["10.0.0.1"; count]].concat();
+    let states: Vec<Value> = server.try_run_words(&words(1000)).unwrap();
+    assert_eq!(states, vec![Value::Nil; 1000]);
+    let error = server.try_run_words::<Value>(&words(1001)).unwrap_err();
+    assert!(error.contains("1001 addresses in one command, and at most 1000 are taken"), "{error}");
+    let error = server.try_run::<Value>("KURADO.STATES 10.0.0.1 ../..").unwrap_err();
+    assert!(error.contains("address '../..' must be an IP address"), "{error}");
+    server.run::<()>("SET kurado:{10.0.0.2} x");
+    let error = server.try_run::<Value>("KURADO.STATES 10.0.0.1 10.0.0.2").unwrap_err();
+    assert!(error.contains("WRONGTYPE") || error.contains("wrong kind of value"), "{error}");
+}
+
+#[test]
 fn hosts_are_listed_by_glob_and_forgotten_with_their_key() {
     let server = Server::start(&[]);
     for address in ["10.0.0.1", "10.0.0.2", "2001:db8::1"] {

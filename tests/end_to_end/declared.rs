@@ -7,7 +7,7 @@ use crate::sample;
 use crate::server::{Server, field, pairs, text};
 
 /// Each command with its arity and what it does.
-const COMMANDS: [(&str, i64, &str); 12] = [
+const COMMANDS: [(&str, i64, &str); 14] = [
     ("kurado.push", -2, "write denyoom"),
     ("kurado.meta", -2, ""),
     ("kurado.meta|set", -3, "write denyoom"),
@@ -15,8 +15,10 @@ const COMMANDS: [(&str, i64, &str); 12] = [
     ("kurado.meta|del", -4, "write"),
     ("kurado.queue", -3, "write denyoom"),
     ("kurado.del", -2, "write"),
+    ("kurado.rename", -3, "write"),
     ("kurado.host", 2, "readonly"),
     ("kurado.hosts", -1, "readonly"),
+    ("kurado.states", -2, "readonly"),
     ("kurado.series", -2, "readonly"),
     ("kurado.fetch", -7, "readonly"),
     ("kurado.flush", -1, "readonly"),
@@ -80,7 +82,10 @@ fn too_few_or_too_many_words_are_refused() {
         "KURADO.HOST a b",
         "KURADO.DEL",
         "KURADO.DEL a b c d",
+        "KURADO.RENAME",
+        "KURADO.RENAME a",
         "KURADO.HOSTS MATCH",
+        "KURADO.STATES",
         "KURADO.SERIES",
         "KURADO.SERIES a b c",
         "KURADO.FETCH a b c MAX 1",
@@ -94,13 +99,15 @@ fn too_few_or_too_many_words_are_refused() {
 }
 
 #[test]
-fn meta_is_read_on_a_replica_and_not_set_there() {
+fn meta_and_states_are_read_on_a_replica_and_nothing_is_set_there() {
     let master = Server::start(&[]);
     master.push(&sample::with_address("10.0.0.1"));
     let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", master.port())]);
     eventually("the full sync", || (replica.info("series") == 40).then_some(()));
     let meta: Vec<String> = replica.run("KURADO.META GET 10.0.0.1 base traffic-interfaces");
     assert_eq!(meta, ["traffic-interfaces", "eth0"]);
+    let words = "KURADO.STATES 10.0.0.1 10.0.0.9";
+    assert_eq!(replica.run::<Value>(words), master.run::<Value>(words));
     for words in ["KURADO.META SET x", "KURADO.META DEL 10.0.0.1 base"] {
         let error = replica.try_run::<Value>(words).unwrap_err();
         assert!(error.contains("read only replica"), "{words}: {error}");
@@ -123,6 +130,7 @@ fn past_maxmemory_reading_and_deleting_go_on() {
     }
     let meta: Vec<String> = server.run("KURADO.META GET 10.0.0.1 base traffic-interfaces");
     assert_eq!(meta, ["traffic-interfaces", "eth0"]);
+    assert_ne!(server.run::<Vec<Value>>("KURADO.STATES 10.0.0.1"), [Value::Nil]);
     assert_eq!(server.run::<usize>("KURADO.META DEL 10.0.0.1 base traffic-interfaces"), 1);
     assert_eq!(server.flush(), 40);
     server.run::<()>("CONFIG SET maxmemory 0");

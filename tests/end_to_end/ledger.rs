@@ -26,6 +26,9 @@ struct Series {
     times: Vec<u32>,
     /// How many of them, from the first, must be in the file at the end.
     kept: usize,
+    /// The latest that was lost. A writer that is killed between a point's rows and the header leaves
+    /// these rows where the oldest ones were, until a later point comes.
+    lost: u32,
 }
 
 /// One client's hosts. Each push brings one point of each series of a host, or a few.
@@ -54,6 +57,7 @@ impl Ledger {
             kind,
             times: Vec::new(),
             kept: 0,
+            lost: 0,
         };
         for _ in 0..2 {
             let address = format!("10.0.{}.{}", self.number, self.hosts.len());
@@ -135,6 +139,8 @@ impl Ledger {
                 let is_whole = series.times.last() == Some(&in_memory);
                 let in_file = if is_whole || !file.exists() { 0 } else { last_update(&file).0 };
                 let until = in_memory.max(in_file);
+                let lost = series.times.iter().rev().find(|time| **time > until);
+                series.lost = lost.copied().unwrap_or(series.lost);
                 series.times.retain(|time| *time <= until);
                 let (key, sent, kept) = (&series.key, series.times.len(), series.kept);
                 assert!(sent >= kept, "{address} {key}: {kept} must be kept, {sent} are");
@@ -151,10 +157,18 @@ impl Ledger {
                 let model = server.path().join("model.rrd");
                 series.write_model(&model);
                 let (found, expected) = (dump(&file), dump(&model));
+                let last = series.times.last().copied().unwrap_or_default();
+                let left_behind = (series.lost / 60).saturating_sub(last / 60);
+                // Of the archive that the line is in.
+                let mut row = 0;
                 for (line, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+                    row = if found.contains("<row>") { row + 1 } else { 0 };
+                    if (1..=left_behind).contains(&row) {
+                        continue;
+                    }
                     assert_eq!(found, expected, "{} at line {line} of its dump", file.display());
                 }
-                assert_eq!(found.len(), expected.len(), "{}", file.display());
+                assert_eq!(found.lines().count(), expected.lines().count(), "{}", file.display());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! End-to-end tests: the built module in a real redis-server, read by the stock rrdtool; the
 //! agent, the poller and the web as a user starts them; the pages in a real browser.
 
+mod agent_connection;
 mod bounds;
 mod clock;
 mod commands;
@@ -23,6 +24,8 @@ mod promotion;
 mod queue;
 #[path = "../soak/random.rs"]
 mod random;
+mod rename;
+mod rename_page;
 mod replication;
 mod rights;
 mod rrdtool;
@@ -31,6 +34,7 @@ mod saving;
 mod server;
 mod settings;
 mod shutdown;
+mod spool;
 mod web;
 mod whole;
 mod writing;

@@ -164,6 +164,7 @@ fn what_the_page_about_plugins_teaches_works_as_it_stands_there() {
     let mq = format!("127.0.0.1:{port}");
     let mut agent = Command::new(built("kurado-agent"));
     agent.args(["--self-ip", "127.0.0.1", "--mq", &mq, "--conf-d", "agent.d"]);
+    agent.args(["--spool-size", "0"]);
     let _agent = start(agent.current_dir(directory), directory);
     let mut poller = Command::new(built("kurado-poller"));
     let _poller = start(poller.arg("-c").arg(&configuration), directory);

@@ -39,7 +39,7 @@ const WRITES: Outcome = Refused("Write commands are not allowed from read-only s
 const DENIED: Outcome = Refused("no permissions to run");
 const NOT_ITS_HOST: Outcome = Refused("no permission for key 'kurado:{10.0.0.1}'");
 
-const DECISIONS: [Decision; 13] = [
+const DECISIONS: [Decision; 15] = [
     Decision {
         name: "kurado.push",
         call: &["KURADO.PUSH", LINE],
@@ -125,6 +125,16 @@ const DECISIONS: [Decision; 13] = [
         other_host: Runs,
     },
     Decision {
+        // One host that the user may not read refuses the whole, as none is to pass for unknown.
+        name: "kurado.states",
+        call: &["KURADO.STATES", "10.0.0.2", "10.0.0.1"],
+        multi: Runs,
+        eval: Runs,
+        eval_ro: Runs,
+        push_only: DENIED,
+        other_host: NOT_ITS_HOST,
+    },
+    Decision {
         name: "kurado.series",
         call: &["KURADO.SERIES", "10.0.0.1"],
         multi: Runs,
@@ -155,6 +165,16 @@ const DECISIONS: [Decision; 13] = [
         // Memory forgets at once, the files go a little later.
         name: "kurado.del",
         call: &["KURADO.DEL", "10.0.0.1"],
+        multi: Runs,
+        eval: Runs,
+        eval_ro: WRITES,
+        push_only: DENIED,
+        other_host: NOT_ITS_HOST,
+    },
+    Decision {
+        // The same.
+        name: "kurado.rename",
+        call: &["KURADO.RENAME", "10.0.0.1", "10.0.0.3", "REPLACE"],
         multi: Runs,
         eval: Runs,
         eval_ro: WRITES,

@@ -31,7 +31,10 @@ impl Whole {
         let mut processes = vec![web];
         let mq = format!("127.0.0.1:{}", redis.port());
         let mut agent = Command::new(built("kurado-agent"));
-        processes.push(start(agent.args(["--self-ip", HERE, "--mq", &mq]), redis.path()));
+        processes.push(start(
+            agent.args(["--self-ip", HERE, "--mq", &mq, "--spool-size", "0"]),
+            redis.path(),
+        ));
         let mut poller = Command::new(built("kurado-poller"));
         processes.push(start(poller.arg("-c").arg(&configuration), redis.path()));
         Self { redis, url, _processes: processes }
@@ -49,11 +52,12 @@ fn write_configuration(redis: &Server) -> PathBuf {
     let rolls = redis.path().join("rolls");
     fs::create_dir(&rolls).unwrap();
     let metrics = format!("metrics:\n  - base\n  - redis:{}\n", redis.port());
+    fs::write(rolls.join("here.yml"), format!("{metrics}  - linux\n")).unwrap();
     fs::write(rolls.join("linux.yml"), metrics).unwrap();
     let data = redis.path().join("data");
     let configuration = format!(
         "config:\n  redis: 127.0.0.1:{}\n  data_dir: {}\n  rolls_dir: rolls\n\
-         ---\nservice: Kurado\nservers:\n  - label: Here\n    roll: linux.yml\n    hosts:\n      \
+         ---\nservice: Kurado\nservers:\n  - label: Here\n    roll: here.yml\n    hosts:\n      \
          - {HERE} monitor this machine\n  - label: Shop\n    roll: linux.yml\n    hosts:\n      \
          - {SHOWN} shop-1 nginx, in front\n      - 127.0.0.8 shop-2 to come\n      \
          - 127.0.0.9 shop-3 to come\n",
@@ -138,11 +142,11 @@ fn agent_and_poller_fill_the_files_of_this_machine_and_the_web_draws_them() {
     let plugin = format!("redis%3A{}", redis.port());
     let host = eventually("the first lines of agent and poller", || {
         let host: Value = redis.run(&format!("KURADO.HOST {HERE}"));
-        let known = host != Value::Nil && pairs(&field(&host, "plugins")).len() >= 2;
+        let known = host != Value::Nil && pairs(&field(&host, "plugins")).len() >= 3;
         known.then_some(host)
     });
     let plugins = field(&host, "plugins");
-    for name in ["base", &plugin] {
+    for name in ["base", "linux", &plugin] {
         let found = field(&plugins, name);
         assert_ne!(text(&field(&found, "series")), "0", "{name}");
         assert!(pairs(&field(&found, "warnings")).is_empty(), "{found:?}");
@@ -155,19 +159,22 @@ fn agent_and_poller_fill_the_files_of_this_machine_and_the_web_draws_them() {
     let (_, memory) = last_update(&redis.file(HERE, &plugin, "used_memory.gauge"));
     assert!(memory.parse::<f64>().unwrap() > 100_000.0, "{memory}");
 
-    let graph = format!("/graph?address={HERE}&plugin_identifier=base&graph=loadavg-1&term=day");
-    let (status, kind, picture) = whole.get(&graph);
-    assert_eq!(
-        (status, kind.as_str()),
-        (200, "image/png"),
-        "{}",
-        String::from_utf8_lossy(&picture)
-    );
-    assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
+    for (plugin, graph) in [("base", "loadavg-1"), ("linux", "load-per-core")] {
+        let path =
+            format!("/graph?address={HERE}&plugin_identifier={plugin}&graph={graph}&term=day");
+        let (status, kind, picture) = whole.get(&path);
+        assert_eq!(
+            (status, kind.as_str()),
+            (200, "image/png"),
+            "{}",
+            String::from_utf8_lossy(&picture)
+        );
+        assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
+    }
     let (status, _, page) = whole.get(&format!("/server?address={HERE}"));
     let page = String::from_utf8(page).unwrap();
     assert_eq!(status, 200);
-    for expected in ["CPU Memory", "loadavg-1", "memory-usage", "Redis("] {
+    for expected in ["CPU Memory", "loadavg-1", "memory-usage", "tcp-states", "Redis("] {
         assert!(page.contains(expected), "{expected}");
     }
     let (_, _, json) = whole.get(&format!("/api/host-status?address={HERE}&address={SHOWN}"));
@@ -239,6 +246,7 @@ fn a_person_opens_the_list_clicks_a_host_and_sees_its_graphs() {
         .env("KURADO_NEWEST", newest.to_string())
         .env("KURADO_LOAD", sample_load())
         .env("KURADO_SCREENSHOTS", &screenshots)
+        .env("KURADO_BUILT", built("libkurado.so").parent().unwrap())
         .output()
         .expect("node is installed");
     let printed = String::from_utf8_lossy(&output.stdout);
