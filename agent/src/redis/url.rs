@@ -14,6 +14,9 @@ pub const DEFAULT_PORT: u16 = 1887;
 const RULE: &str = "must be host:port, redis://[user[:password]@]host[:port][/db], rediss:// likewise, \
                     or unix:/path; for example 10.0.0.9:1887 or [2001:db8::9]:1887";
 
+/// How what would end a user or password is written in it (RFC 3986, 3.2.1), for errors.
+const USERINFO_RULE: &str = "in a user or password / is written %2F, ? %3F and # %23";
+
 /// A server, and who connects to it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Url {
@@ -95,7 +98,7 @@ fn network(rest: &str, endpoint: fn(String, u16) -> Endpoint) -> Result<Url, Str
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     if tail.contains('@') {
-        return Err("in a user or password / is written %2F, ? %3F and # %23".to_owned());
+        return Err(USERINFO_RULE.to_owned());
     }
     if tail.contains(['?', '#']) {
         return Err("no ? or # is taken".to_owned());
@@ -124,6 +127,9 @@ fn unix(rest: &str) -> Result<Url, String> {
             );
         }
     };
+    if userinfo.contains(['?', '#']) {
+        return Err(USERINFO_RULE.to_owned());
+    }
     let (user, password) = user_and_password(userinfo)?;
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     // A password with @/ in it would be taken for a path from there on, and be shown.
@@ -350,6 +356,7 @@ mod tests {
             ("unix:///agent:secret@/run/redis.sock", "stand before the path"),
             ("unix://agent:se@/cret@/run/redis.sock", "stand before the path"),
             ("unix://agent:secret@/run/r@1.sock", "in a path @ is written %40"),
+            ("unix://?password=@/secret", "? %3F"),
         ] {
             assert!(fault(text).contains(rule), "{text}: {}", fault(text));
         }
@@ -468,8 +475,8 @@ mod tests {
                     prop_assert!(!shown(&text).contains(&password), "{}", shown(&text));
                 }
                 // It is well-formed: nobody can tell that it was meant otherwise, unless it has a place of
-                // its own.
-                Ok(url) if url.password.is_some() => {
+                // its own. An @ that is not written %40 ends it: then a part of it is the server.
+                Ok(url) if url.password.is_some() && !password.contains('@') => {
                     prop_assert!(!shown(&text).contains(&*password), "{}", shown(&text));
                 }
                 Ok(_) => {}
