@@ -79,9 +79,36 @@ test("a range to the second stays as it is, in the fields and where they are sen
   assert.deepEqual(await rangeOf(page), [end - 1800, end]);
 });
 
+test("on a phone times and comparison fold until they are asked for or in use", async (context) => {
+  const page = await newPage(context, PHONE);
+  const more = page.getByLabel("Times and comparison");
+  const shown = async () => [await page.locator(".custom").isVisible(), await page.locator(".compare").isVisible()];
+  await openServer(page, { term: "hour" });
+  assert.deepEqual(await shown(), [false, false]);
+  const top = async () => (await page.locator(".plugin").first().boundingBox()).y;
+  const folded = await top();
+  await page.locator(".more").tap();
+  assert.deepEqual(await shown(), [true, true]);
+  assert.ok(await top() > folded);
+  await more.press("Space");
+  assert.deepEqual(await shown(), [false, false]);
+
+  await openServer(page, { term: "hour", compare: "day" });
+  assert.deepEqual(await shown(), [true, true]);
+  const end = Math.floor(Date.now() / 60_000) * 60;
+  await openServer(page, { term: "custom", from: end - 1800, to: end });
+  assert.deepEqual(await shown(), [true, true]);
+
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await openServer(page, { term: "hour" });
+  assert.equal(await page.locator(".more").isVisible(), false);
+  assert.deepEqual(await shown(), [true, true]);
+});
+
 test("on a phone the two times stand below each other, equally wide", async (context) => {
   const page = await newPage(context, PHONE);
   await openServer(page, { term: "hour" });
+  await page.locator(".more").tap();
   const boxes = await Promise.all(["From", "To"].map((name) => page.getByLabel(name, { exact: true }).boundingBox()));
   const [from, to] = boxes;
   assert.ok(to.y >= from.y + from.height, JSON.stringify(boxes));

@@ -79,6 +79,7 @@ pub static TEXTS: Texts = Texts {
     from: "From",
     to: "To",
     show: "Show",
+    times_and_comparison: "Times and comparison",
     compare_with: "Compare with",
     nothing: "Nothing",
     plugins: "Plugins",

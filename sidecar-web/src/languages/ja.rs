@@ -77,6 +77,7 @@ pub static TEXTS: Texts = Texts {
     from: "開始",
     to: "終了",
     show: "表示",
+    times_and_comparison: "期間指定と比較",
     compare_with: "比較対象",
     nothing: "なし",
     plugins: "プラグイン",

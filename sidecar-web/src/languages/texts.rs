@@ -107,6 +107,8 @@ pub struct Texts {
     pub from: &'static str,
     pub to: &'static str,
     pub show: &'static str,
+    /// What a narrow screen shows on wish.
+    pub times_and_comparison: &'static str,
     pub compare_with: &'static str,
     pub nothing: &'static str,
     pub plugins: &'static str,

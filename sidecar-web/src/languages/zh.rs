@@ -76,6 +76,7 @@ pub static TEXTS: Texts = Texts {
     from: "开始",
     to: "结束",
     show: "显示",
+    times_and_comparison: "时间与对比",
     compare_with: "对比",
     nothing: "无",
     plugins: "插件",

@@ -39,6 +39,8 @@ pub struct Controls {
     pub moves: Vec<Move>,
     /// The range that the page shows.
     pub range: Range,
+    /// Whether a narrow screen shows times and comparison from the first: where they are in use.
+    pub shows_more: bool,
 }
 
 /// A link to a range nearby.
@@ -200,6 +202,7 @@ impl Controls {
             })
             .into(),
             range,
+            shows_more: range.term == Term::Custom || compared.is_some(),
             from: show_for_form(range.start, zone),
             to: show_for_form(range.end, zone),
         }
