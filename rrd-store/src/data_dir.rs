@@ -120,6 +120,19 @@ impl DataDir {
     }
 }
 
+/// A new directory with these files, each with its own path in it, for tests.
+#[cfg(test)]
+pub(crate) fn data_with(files: &[&str]) -> (tempfile::TempDir, DataDir) {
+    let directory = tempfile::tempdir().unwrap();
+    for file in files {
+        let file = directory.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, file.to_str().unwrap()).unwrap();
+    }
+    let data = DataDir::open(directory.path()).unwrap();
+    (directory, data)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

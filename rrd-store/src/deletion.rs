@@ -173,17 +173,7 @@ impl Deletion {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn data_with(files: &[&str]) -> (tempfile::TempDir, DataDir) {
-        let directory = tempfile::tempdir().unwrap();
-        for file in files {
-            let file = directory.path().join(file);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, "").unwrap();
-        }
-        let data = DataDir::open(directory.path()).unwrap();
-        (directory, data)
-    }
+    use crate::data_dir::data_with;
 
     fn scope(address: &str, plugin: Option<&str>, key: Option<&str>) -> Scope {
         Scope { address: address.into(), plugin: plugin.map(Arc::from), key: key.map(Arc::from) }

@@ -181,17 +181,7 @@ fn told(path: &Path, what: &str, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn data_with(files: &[&str]) -> (tempfile::TempDir, DataDir) {
-        let directory = tempfile::tempdir().unwrap();
-        for file in files {
-            let file = directory.path().join(file);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, file.to_str().unwrap()).unwrap();
-        }
-        let data = DataDir::open(directory.path()).unwrap();
-        (directory, data)
-    }
+    use crate::data_dir::data_with;
 
     fn renaming(number: u64) -> Renaming {
         Renaming { number, from: "a".into(), to: "b".into() }
