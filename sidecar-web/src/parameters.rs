@@ -1,5 +1,10 @@
 //! The parameters of a request, as its query or form has them.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
 use crate::error::PageError;
 use crate::term::Term;
 
@@ -69,6 +74,15 @@ impl Parameters {
                 bounds.end()
             ))
         })
+    }
+}
+
+/// Those of a request's query; it never fails.
+impl<S: Sync> FromRequestParts<S> for Parameters {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::read(parts.uri.query().unwrap_or_default().as_bytes()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
@@ -64,10 +64,9 @@ pub async fn page(
     Extension(access): Extension<Arc<Access>>,
     Extension(visit): Extension<Arc<Visit>>,
     theme: ChosenTheme,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
 ) -> Result<Response, PageError> {
     needs_logins(&access)?;
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let next = asked_next(&parameters)?;
     show(&app, &access, &visit, theme, (next, ""), None).await
 }

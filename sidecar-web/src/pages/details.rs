@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use crate::app::App;
@@ -56,10 +56,9 @@ struct TableRow {
 /// The graph, where the host has it.
 pub async fn page(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
     theme: ChosenTheme,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let mut asked = AskedGraph::read(&app, &parameters)?;
     if parameters.get("width").is_none() {
         asked.form = FORM;

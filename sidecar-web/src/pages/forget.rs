@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use crate::access::{CheckedForm, FormToken, Operator};
@@ -38,9 +38,8 @@ pub async fn page(
     _: Operator,
     theme: ChosenTheme,
     FormToken(token): FormToken,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     html(&ForgetPage {
         frame: Frame::new(theme, &app.zone),
         notices: Vec::new(),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -70,10 +70,9 @@ impl Format {
 /// Checks every parameter, flushes, and draws or reads.
 pub async fn page(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let asked = AskedGraph::read(&app, &parameters)?;
     let format = Format::read(&parameters)?;
     let beside = picture_beside(&parameters)?;

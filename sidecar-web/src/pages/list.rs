@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use site::{Host, Service, Site};
 
@@ -59,10 +59,9 @@ struct HostView<'a> {
 /// All hosts, or those of one service.
 pub async fn page(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
     theme: ChosenTheme,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let selected = parameters.get("service");
     let services = selected_services(&app.site, selected)?;
     let statuses = StatusesOfServices::now(&app).await;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::response::{IntoResponse, Response};
@@ -42,9 +42,8 @@ pub async fn page(
     _: Operator,
     theme: ChosenTheme,
     FormToken(token): FormToken,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     html(&RenamePage {
         frame: Frame::new(theme, &app.zone),
         notices: Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use line_protocol::Identifier;
 use site::Host;
@@ -38,10 +38,9 @@ struct ServerPage<'a> {
 /// The host's plugins, or the one that `plugin_identifier` names.
 pub async fn page(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
     theme: ChosenTheme,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let host = app.host(parameters.required("address")?)?;
     let only = parameters.get("plugin_identifier").map(|text| plugin_of(host, text)).transpose()?;
     let now = App::now();

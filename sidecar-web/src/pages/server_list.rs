@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 
 use crate::app::App;
 use crate::error::PageError;
@@ -12,9 +12,8 @@ use crate::parameters::Parameters;
 /// `address hostname comments`, of one service or of all.
 pub async fn page(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
 ) -> Result<String, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let mut text = String::new();
     for host in selected_services(&app.site, parameters.get("service"))?
         .iter()

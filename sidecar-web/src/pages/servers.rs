@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use line_protocol::Identifier;
 use site::Host;
@@ -46,10 +46,9 @@ struct Column<'a> {
 /// The hosts in the order asked for; those that nobody configured are left out.
 pub async fn page(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
     theme: ChosenTheme,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let hosts = asked_hosts(&app, &parameters)?;
     let mut plugins: Vec<&Identifier> = Vec::new();
     for plugin in hosts.iter().flat_map(|host| &host.roll.plugins) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
@@ -28,10 +28,9 @@ pub async fn begin(
     Extension(visit): Extension<Arc<Visit>>,
     theme: ChosenTheme,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
 ) -> Result<Response, PageError> {
     let oidc = needs_oidc(&access)?;
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let next = login::asked_next(&parameters)?;
     // The same for all tabs of a browser, so that one does not end the login of another.
     let browser = match cookie(&headers, BROWSER).filter(|text| is_ours(text)) {
@@ -56,10 +55,9 @@ pub async fn callback(
     Extension(visit): Extension<Arc<Visit>>,
     theme: ChosenTheme,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    parameters: Parameters,
 ) -> Result<Response, PageError> {
     let oidc = needs_oidc(&access)?;
-    let parameters = Parameters::read(query.unwrap_or_default().as_bytes());
     let arrived = oidc.finish(cookie(&headers, BROWSER), &parameters).await;
     let arrival = match arrived {
         Ok(arrival) => arrival,
